@@ -1,0 +1,192 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+
+/// The C++ SDK: one device of one user. Everything a person wrote is in an outbox on disk before
+/// send() returns and stays there until the server said STORED.
+namespace hy {
+
+/// Where a message of ours is. Order matters: later is further, except kRefused and kUnsure.
+enum class Step : std::uint8_t {
+  kQueued,     ///< in the outbox on disk
+  kSent,       ///< written to a connection at least once
+  kRelayed,    ///< reached a device, not saved: kept and sent again
+  kStored,     ///< on disk in the conversation's log
+  kDelivered,  ///< saved on a device of the receiver
+  kRead,
+  kRefused,  ///< not stored and will not be: see code
+  kUnsure,   ///< may not have been sent: kept, retry() sends the same id again
+};
+std::string_view step_name(Step step);
+
+struct Message {
+  ConversationId conversation;
+  Seq seq;  ///< 0: provisional or still in the outbox
+  Uid sender;
+  ClientMsgId client_msg_id;
+  std::uint32_t kind = 1;  ///< 1 text, 2 binary, ≥ 16 the application's
+  Bytes body;
+  std::int64_t server_ms = 0;  ///< display only
+  bool provisional = false;
+  bool mine = false;
+};
+
+/// Published state machine; each change comes with a reason.
+enum class LinkState : std::uint8_t {
+  kIdle,
+  kFinding,
+  kRacing,
+  kHandshake,
+  kLogin,
+  kSyncing,
+  kOnline,
+  kMoving,
+  kBackingOff,
+  kStopped,
+};
+std::string_view link_state_name(LinkState state);
+
+/// One rung of the six-packet ladder or one of its extra lines; times in µs of the monotonic clock.
+struct LadderEvent {
+  enum class Kind : std::uint8_t {
+    kSend,
+    kSendAgain,
+    kStored,
+    kRelayed,
+    kRefused,
+    kRepeat,
+    kPush,
+    kPushAgain,
+    kPushAck,
+    kAckOk,
+    kReceipt,
+    kSyncHint,
+    kSync,
+    kPull,
+    kSyncDone,
+  };
+  Kind kind;
+  std::int64_t at_us = 0;
+  ClientMsgId client_msg_id{};
+  ConversationId conversation{};
+  Seq seq{};
+  std::uint32_t push_number = 0;
+  std::uint32_t try_number = 0;
+  Errc code = Errc::kOk;
+  Uid by{};
+  bool read = false;
+  std::string note;
+};
+
+struct ConversationInfo {
+  ConversationId conversation;
+  Uid peer;
+  Seq head;
+  Seq read;
+  Seq peer_read;
+  std::uint32_t unread = 0;
+  std::int64_t head_ms = 0;
+  std::optional<Message> last;
+};
+
+struct ClientOptions {
+  std::string store;                 ///< SQLite file; "" = in memory (tests, load)
+  std::vector<std::string> entries;  ///< "127.0.0.1:14000"
+  Bytes server_key;                  ///< 32 bytes, the pinned static public key
+  Slot slot = Slot::kDesktop;
+  std::string device_id;  ///< "" = made once and kept in the store
+  std::string device_name = "hy";
+  std::uint8_t suite = 1;  ///< 1 AES-GCM, 2 ChaCha20-Poly1305
+  std::chrono::milliseconds connect_within{5'000};
+  std::chrono::milliseconds resend_min{1'000};  ///< ack-wait: first resend; doubles, full jitter
+  std::chrono::milliseconds resend_max{30'000};
+  std::chrono::hours resend_for{72};  ///< then kUnsure
+};
+
+struct Credentials {
+  std::string name;
+  Uid uid{};
+  Bytes password;
+  Bytes token;  ///< 144 bytes; preferred when present
+};
+
+/// A message on its way. Copyable handle.
+class Sent {
+ public:
+  [[nodiscard]] ClientMsgId id() const;
+  [[nodiscard]] Step step() const;
+  [[nodiscard]] Errc code() const;  ///< why it was refused
+  [[nodiscard]] Seq seq() const;
+  /// True once `step` (or further) is reached; false after `within`, or when it was refused.
+  bool wait(Step step, std::chrono::milliseconds within) const;
+  struct State;
+  std::shared_ptr<State> state;
+};
+
+/// Thread-safe. Callbacks come on the SDK's own thread, one after another; they may call the
+/// client.
+class Client {
+ public:
+  explicit Client(ClientOptions options);
+  ~Client();  ///< logs nothing out; closes orderly (LOGOUT is explicit)
+  Client(const Client&) = delete;
+  Client& operator=(const Client&) = delete;
+
+  void on_message(std::function<void(const Message&)> f);  ///< shown once each, in order
+  void on_step(std::function<void(const ClientMsgId&, Step, Errc, Seq)> f);
+  void on_state(std::function<void(LinkState, const std::string& why)> f);
+  void on_ladder(std::function<void(const LadderEvent&)> f);
+
+  /// Starts (and keeps) the connection. Returns when the first login succeeded, was refused, or
+  /// `within` passed; after a time-out the client goes on trying.
+  Status login(Credentials credentials,
+               std::chrono::milliseconds within = std::chrono::seconds(10));
+  void logout();
+  [[nodiscard]] LinkState state() const;
+  [[nodiscard]] Uid uid() const;
+  [[nodiscard]] Bytes session_token()
+      const;  ///< after a password login: keep it instead of the password
+
+  /// In the outbox on disk before it returns; works offline. Errors: kBodyTooLarge, kSelfSend,
+  /// kStoreFull.
+  Result<Sent> send(Uid to, Bytes body, std::uint32_t kind = 1);
+  Result<Sent> send(const std::string& to_name, Bytes body,
+                    std::uint32_t kind = 1);  ///< looks the name up (needs a connection once)
+  Status retry(const ClientMsgId& id);
+  Status drop(const ClientMsgId& id);
+  [[nodiscard]] std::vector<std::pair<Message, Step>> outbox() const;
+
+  Status mark_read(ConversationId conversation, Seq seq);
+  Result<std::vector<Message>> history(ConversationId conversation, Seq from, Seq to,
+                                       std::uint32_t last);
+  Result<std::vector<ConversationInfo>> recents(std::uint32_t limit);
+  Result<std::vector<std::pair<Uid, std::string>>> look_up(const std::vector<std::string>& names,
+                                                           const std::vector<Uid>& uids);
+  Status block(Uid uid, bool on);
+  Result<std::pair<Message, Seq>> message_state(
+      ConversationId conversation, const ClientMsgId& id,
+      Seq seq);   ///< message without body, peer's read mark
+  Status sync();  ///< asks now; returns when up to date
+
+  /// For demonstrations and tests: stop reading and writing without closing the socket, and go on
+  /// again.
+  void unplug(bool unplugged);
+  /// Drop the connection now (RST) and reconnect by the ordinary rules.
+  void drop_connection();
+  [[nodiscard]] std::string entry() const;  ///< address of the entry in use, "" when none
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hy
