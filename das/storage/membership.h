@@ -1,0 +1,41 @@
+#pragma once
+
+#include <span>
+
+#include "das/storage/types.h"
+
+namespace hy::das {
+
+/// Who is in a conversation, what they have read, and the list of a person's conversations. Common
+/// errors, durability and thread as in message_log.h.
+class Membership {
+ public:
+  virtual ~Membership() = default;
+
+  /// Makes the conversation row (head 0, member_version 1) and both user_conv rows if they are
+  /// missing, in one transaction, and tells what logic judges by. Idempotent, and cheap when all is
+  /// there: it then writes nothing. A person that does not exist is a fact, not an error; no row is
+  /// made then. Must have succeeded before the first append of a pair: a message in a conversation
+  /// that the receiver's list does not name would be lost to him. Precondition: a != b, both > 0.
+  virtual Result<PairFacts> open_pair(Uid a, Uid b) = 0;
+
+  /// uid blocks or unblocks peer: one transaction that takes the conversation's row lock, raises
+  /// member_version when it changes something, and writes the user's event (kBlock). Makes the
+  /// pair's rows like open_pair. Facts in the order a = uid, b = peer. Idempotent.
+  virtual Result<PairFacts> set_block(Uid uid, Uid peer, bool on) = 0;
+
+  /// Moves read marks forward, all in one transaction; each mark that moved gets a user event
+  /// (kRead). The same (uid, conv) may stand in it twice. Answers in the order given; an item may
+  /// fail alone with kNotMember. The outer error is the transaction's: then nothing was done
+  /// (kOverloaded: try again), or the outcome is unknown; marks are idempotent either way.
+  virtual Result<std::vector<Result<ReadMarked>>> mark_read(std::span<const ReadMark> marks) = 0;
+
+  /// The conversations of a person that have a message, with unread computed as countable head −
+  /// ordinal at max(read_seq, own last, join, cleared), never below 0. One read view, begun after
+  /// store_ms was read. Paging is stable under appends: ascending conv never skips a row that was
+  /// there when the first page was read. newest_first: rows of equal head_ms never straddle two
+  /// pages (a page may exceed `limit` for that, up to twice).
+  virtual Result<ConversationPage> list_conversations(const ListQuery& query) = 0;
+};
+
+}  // namespace hy::das
