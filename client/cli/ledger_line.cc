@@ -1,0 +1,136 @@
+#include "client/cli/ledger_line.h"
+
+#include <fmt/format.h>
+
+namespace hy::cli {
+namespace {
+
+constexpr int kWideLine = 110;
+constexpr std::size_t kFaultsKept = 100;
+
+bool is_stored(Step step) {
+  return step == Step::kStored || step == Step::kDelivered || step == Step::kRead;
+}
+
+}  // namespace
+
+void Ledger::sent(const ClientMsgId& id) {
+  const auto [at, is_new] = entries_.try_emplace(id);
+  if (!is_new) return;
+  order_.push_back(id);
+  ++totals_.sent;
+  forget_old();
+}
+
+void Ledger::step(const ClientMsgId& id, Step step, Time now) {
+  const auto at = entries_.find(id);
+  if (at == entries_.end()) return;
+  Entry& entry = at->second;
+  if (is_stored(step) && !is_stored(entry.step)) {
+    entry.stored_at = now;
+    ++totals_.stored;
+    if (entry.is_shown) ++totals_.delivered;
+  }
+  if (step == Step::kRefused && entry.step != Step::kRefused) ++totals_.refused;
+  if (is_stored(entry.step) && !is_stored(step)) return;  // nothing comes after STORED but receipts
+  entry.step = step;
+}
+
+void Ledger::shown(const std::string& receiver, const Message& message) {
+  const auto at = entries_.find(message.client_msg_id);
+  Entry* const entry = at == entries_.end() ? nullptr : &at->second;
+  const auto fault = [&](const char* what) {
+    if (faults_.size() < kFaultsKept) {
+      faults_.push_back(
+          fmt::format("{} {} seq {}", message.client_msg_id.to_hex(), what, message.seq.value()));
+    }
+  };
+  if (message.seq.value() == 0) {
+    if (entry != nullptr && (entry->is_shown || entry->is_shown_provisional)) {
+      ++totals_.shown_twice;
+      fault("shown twice");
+    }
+    if (entry != nullptr) entry->is_shown_provisional = true;
+    return;
+  }
+  if (entry != nullptr && entry->is_shown) {
+    ++totals_.shown_twice;
+    fault("shown twice");
+    return;
+  }
+  if (entry != nullptr) {
+    entry->is_shown = true;
+    if (is_stored(entry->step)) ++totals_.delivered;
+  }
+  std::uint64_t& largest = largest_[{receiver, message.conversation}];
+  if (message.seq.value() <= largest) {
+    ++totals_.out_of_order;
+    fault("out of order");
+  } else {
+    largest = message.seq.value();
+  }
+}
+
+LedgerCounts Ledger::counts(Time lost_before) const {
+  LedgerCounts out = totals_;
+  for (const auto& [id, entry] : entries_) {
+    if (entry.step == Step::kRelayed) ++out.relayed;
+    if (is_stored(entry.step) && !entry.is_shown && entry.stored_at < lost_before) ++out.lost;
+  }
+  return out;
+}
+
+bool Ledger::is_settled() const {
+  for (const auto& [id, entry] : entries_) {
+    if (entry.step == Step::kRefused) continue;
+    if (!is_stored(entry.step) || !entry.is_shown) return false;
+  }
+  return true;
+}
+
+std::vector<std::string> Ledger::faults(std::size_t max, Time lost_before) const {
+  std::vector<std::string> out = faults_;
+  for (const auto& [id, entry] : entries_) {
+    if (is_stored(entry.step) && !entry.is_shown && entry.stored_at < lost_before) {
+      out.push_back(id.to_hex() + " lost");
+    }
+  }
+  if (out.size() > max) out.resize(max);
+  return out;
+}
+
+void Ledger::forget_old() {
+  while (order_.size() > remembered_max_) {
+    const auto at = entries_.find(order_.front());
+    const bool is_finished = at == entries_.end() || at->second.step == Step::kRefused ||
+                             (is_stored(at->second.step) && at->second.is_shown);
+    if (!is_finished) return;
+    if (at != entries_.end()) entries_.erase(at);
+    order_.pop_front();
+  }
+}
+
+std::string ledger_text(const LedgerCounts& c) {
+  return fmt::format(
+      "ledger  sent {}  stored {}  delivered {}  in flight {}  relayed {}  LOST {}  SHOWN TWICE {} "
+      " "
+      "OUT OF ORDER {}",
+      c.sent, c.stored, c.delivered, c.in_flight(), c.relayed, c.lost, c.shown_twice,
+      c.out_of_order);
+}
+
+std::string ledger_on_screen(const LedgerCounts& c, int columns) {
+  if (columns >= kWideLine) {
+    return fmt::format(
+        " sent {}   stored {}   delivered {}   in flight {}   relayed {}      LOST {}   SHOWN "
+        "TWICE "
+        "{}   OUT OF ORDER {}",
+        c.sent, c.stored, c.delivered, c.in_flight(), c.relayed, c.lost, c.shown_twice,
+        c.out_of_order);
+  }
+  return fmt::format(
+      " sent {} stored {} deliv. {} flying {} relayed {}  LOST {} TWICE {} DISORDER {}", c.sent,
+      c.stored, c.delivered, c.in_flight(), c.relayed, c.lost, c.shown_twice, c.out_of_order);
+}
+
+}  // namespace hy::cli
