@@ -102,17 +102,17 @@ class Handler : public RawHandler {
 
 /// TLS 1.3 in both directions, or none. All three files, or none of them.
 struct TlsFiles {
-  std::string ca;           // PEM
-  std::string certificate;  // PEM, one URI SAN: spiffe://hy/<cluster>/<idc>/<role>/<name>
-  std::string key;          // PEM, 0600
+  std::string ca{};           // PEM
+  std::string certificate{};  // PEM, one URI SAN: spiffe://hy/<cluster>/<idc>/<role>/<name>
+  std::string key{};          // PEM, 0600
   [[nodiscard]] bool enabled() const { return !certificate.empty(); }
 };
 
 struct ServerOptions {
-  std::vector<std::string> listen;  // "127.0.0.1:14100" (port 0: any) or "unix:/path"
-  TlsFiles tls;
+  std::vector<std::string> listen{};  // "127.0.0.1:14100" (port 0: any) or "unix:/path"
+  TlsFiles tls{};
   bool insecure_peers = true;  // plain TCP beyond loopback is refused unless set
-  QueueLimits queue;
+  QueueLimits queue{};
 };
 
 /// Accepts streams on a loop. Refuses a used port (Errc::kPortInUse) and guards Unix socket paths
@@ -122,16 +122,21 @@ class Server {
   Server(Loop& loop, ServerOptions options);
   ~Server();
   using Factory = std::function<std::unique_ptr<RawHandler>(RawStream&)>;
+  using MakeOut = std::function<std::unique_ptr<google::protobuf::MessageLite>()>;
   /// method: "/hy.das.v1.LogicStream/Data". roles: who may open it (checked against the
   /// certificate, or, without mTLS, against Hello by the handler). Before start().
-  void serve(std::string method, std::vector<std::string> roles, Factory factory);
+  /// make_out lets a handler's constructor write; without it writing starts with the first batch.
+  void serve(std::string method, std::vector<std::string> roles, Factory factory,
+             MakeOut make_out = {});
   template <class H, class Out>
   void serve_with(std::string method, std::vector<std::string> roles,
                   std::function<std::unique_ptr<H>(Stream<Out>)> make) {
-    serve(std::move(method), std::move(roles),
-          [make = std::move(make)](RawStream& raw) -> std::unique_ptr<RawHandler> {
-            return make(Stream<Out>(&raw));
-          });
+    serve(
+        std::move(method), std::move(roles),
+        [make = std::move(make)](RawStream& raw) -> std::unique_ptr<RawHandler> {
+          return make(Stream<Out>(&raw));
+        },
+        [] { return std::make_unique<Out>(); });
   }
   Status start();
   /// Ports actually bound, in the order of `listen` (0 for Unix sockets).
@@ -151,8 +156,8 @@ struct ClientOptions {
   std::string peer_name;  // for logs and /readyz; with mTLS the name its certificate must carry
                           // (empty: any)
   std::string peer_role;  // with mTLS the role that its certificate must carry
-  TlsFiles tls;
-  QueueLimits queue;
+  TlsFiles tls{};
+  QueueLimits queue{};
   Millis backoff_min{50};
   Millis backoff_max{2'000};
   Millis silence_max{
@@ -207,7 +212,7 @@ class Client {
 
  private:
   struct Impl;
-  std::unique_ptr<Impl> impl_;
+  std::shared_ptr<Impl> impl_;
 };
 
 }  // namespace hy::rpc
