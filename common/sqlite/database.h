@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
@@ -35,7 +36,7 @@ struct OpenOptions {
 /// LOCKED: retry), kConflict (a unique key or another constraint; detail names it), kSchemaBroken
 /// (CORRUPT, NOTADB), kStoreDown (cannot open, I/O error), kInternal (anything else: a bug of
 /// ours). COMMIT alone also gives kOutcomeUnknown.
-class Database;
+struct Connection;
 
 /// A prepared statement, borrowed from its database's cache: it must not outlive the database. Text
 /// and blobs are copied at bind; columns are views that live until the next step(), reset() or the
@@ -75,14 +76,14 @@ class Statement {
 
  private:
   friend class Database;
-  Statement(Database* database, sqlite3_stmt* statement, std::string_view sql);
-  Database* database_;
+  Statement(Connection* connection, sqlite3_stmt* statement, std::string_view sql);
+  Connection* connection_;
   sqlite3_stmt* statement_;
   std::string sql_;
   int bind_error_ = 0;
 };
 
-/// One connection. One thread at a time.
+/// One connection. One thread at a time. May be moved while statements of it live.
 class Database {
  public:
   static Result<Database> open(const std::filesystem::path& file, const OpenOptions& options = {});
@@ -112,11 +113,8 @@ class Database {
   Status limit_pages(std::uint32_t pages);
 
  private:
-  friend class Statement;
-  struct State;
-  explicit Database(std::unique_ptr<State> state);
-  [[nodiscard]] Error error_of(int rc) const;
-  std::unique_ptr<State> state_;
+  explicit Database(std::unique_ptr<Connection> connection);
+  std::unique_ptr<Connection> connection_;
 };
 
 /// BEGIN IMMEDIATE … COMMIT. Rolls back when it ends without commit(). The database must outlive it
