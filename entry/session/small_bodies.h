@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "common/base/bytes.h"
+#include "common/base/clock.h"
+#include "common/base/error.h"
+
+/// The few client messages that an entry makes by itself. Written out by hand (protobuf wire
+/// format), because cores see no generated code; a test parses each with the real one.
+namespace hy::entry {
+
+/// hy.client.v1.Refused. retry_after 0: left out; conn_counter 0: left out.
+Bytes refused_body(Errc code, Millis retry_after = Millis{0}, std::string_view detail = {},
+                   std::uint32_t conn_counter = 0);
+/// hy.client.v1.GoAway without entries.
+Bytes goaway_body(Errc code, Millis wait_max);
+/// Appends LoginAnswer.registration_partial = true to an encoded LoginAnswer: a protobuf message
+/// may be extended by concatenation.
+void append_registration_partial(Bytes& login_answer);
+
+}  // namespace hy::entry
