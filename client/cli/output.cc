@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <charconv>
 #include <cstdio>
 
 #include "client/cli/text_width.h"
@@ -112,21 +111,6 @@ std::string duration_text(std::chrono::milliseconds d) {
 
 std::string size_text(std::size_t bytes) {
   return fmt::format("{} MB", (bytes + 500'000) / 1'000'000);
-}
-
-Result<std::chrono::milliseconds> parse_duration(std::string_view text) {
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const std::string_view unit(end, static_cast<std::size_t>(text.data() + text.size() - end));
-  constexpr std::int64_t kLargest = 1'000'000;
-  if (error == std::errc{} && number >= 0 && number <= kLargest) {
-    if (unit == "ms") return std::chrono::milliseconds(number);
-    if (unit == "s") return std::chrono::seconds(number);
-    if (unit == "m") return std::chrono::minutes(number);
-    if (unit == "h") return std::chrono::hours(number);
-  }
-  return fail(Errc::kUsage,
-              "\"" + std::string(text) + "\" is no duration: write 500ms, 30s, 2m or 1h");
 }
 
 }  // namespace hy::cli

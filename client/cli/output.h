@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -56,7 +57,5 @@ Exit complain(Errc code, std::string_view detail = {});
 std::string duration_text(std::chrono::milliseconds d);
 /// "148 MB".
 std::string size_text(std::size_t bytes);
-/// "30s", "500ms", "2m", "1h" → milliseconds. A number alone is refused: durations carry units.
-Result<std::chrono::milliseconds> parse_duration(std::string_view text);
 
 }  // namespace hy::cli

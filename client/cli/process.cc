@@ -27,6 +27,7 @@ int open_pidfd(pid_t pid) {
 /// fork in a program with threads only async-signal-safe calls are allowed.
 struct Prepared {
   std::vector<char*> argv;
+  std::vector<char*> env;
   int in = -1;
   int out = -1;
   int error_pipe = -1;
@@ -47,7 +48,7 @@ struct Prepared {
   ::dup2(p.out, 1);
   ::dup2(p.out, 2);
   ::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC);
-  ::execvp(p.argv.front(), p.argv.data());
+  ::execvpe(p.argv.front(), p.argv.data(), p.env.data());
   const int why = errno;
   if (::write(p.error_pipe, &why, sizeof why) < 0) ::_exit(126);
   ::_exit(127);
@@ -68,6 +69,12 @@ Result<Child> spawn_to(const Command& command, int out) {
   Prepared p;
   for (const std::string& arg : command.argv) p.argv.push_back(const_cast<char*>(arg.c_str()));
   p.argv.push_back(nullptr);
+  // The daemons of a cluster are described by its files; a HY_ variable of the caller's shell would
+  // change them, or be refused as unknown.
+  for (char** entry = ::environ; *entry != nullptr; ++entry) {
+    if (!std::string_view(*entry).starts_with("HY_")) p.env.push_back(*entry);
+  }
+  p.env.push_back(nullptr);
   p.in = null.get();
   p.out = out >= 0 ? out : null.get();
   p.error_pipe = error_in.get();

@@ -41,7 +41,8 @@ class Child {
   UniqueFd pidfd_;
 };
 
-/// Starts a program with stdin from /dev/null, in its own process group, with default signals. It
+/// Starts a program with stdin from /dev/null, in its own process group, with default signals and
+/// without the caller's HY_ variables. It
 /// is killed when the calling *thread* ends (PR_SET_PDEATHSIG), so call this from a thread that
 /// lives as long as the program should. Errors: kChildFailed with the path and the reason.
 Result<Child> spawn(const Command& command);
