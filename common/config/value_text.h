@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "common/base/result.h"
 #include "common/config/property.h"
@@ -33,6 +34,10 @@ std::optional<HostPort> split_host_port(std::string_view address);
 
 /// Parses the text of a value that is not a secret and checks its bounds.
 Result<Value> parse_value(const Property& property, std::string_view text);
+/// The value of a kTextList or kAddressList from its items.
+Result<Value> list_value(const Property& property, std::vector<std::string> items);
+/// Text in quotes, as TOML writes it.
+std::string toml_quoted(std::string_view text);
 /// Checks the bounds of a parsed value.
 Status check_bounds(const Property& property, const Value& value);
 
