@@ -36,6 +36,9 @@ class CacheStore {
   /// of and never ahead of the database. A fill older than 60 s is dropped.
   virtual void fill_heads(std::span<const CommittedHead> heads, std::int64_t read_began_ms) = 0;
 
+  /// Forgets everything, as a flush or a restart of the cache would.
+  virtual void lose_all() = 0;
+
   /// For metrics and /readyz: false while the cache does not answer.
   [[nodiscard]] virtual bool is_up() const = 0;
 };

@@ -36,6 +36,11 @@ class StoreSession {
   /// beat_ms = the clock now. Writers alone.
   virtual Status raise_clock_steps(std::uint64_t seen) = 0;
 
+  /// Housekeeping that no caller waits for (a checkpoint, say): called by the owner of a writer
+  /// after the answers of a batch went out, and when it is idle. The engine decides whether there
+  /// is any.
+  virtual void maintain() {}
+
   [[nodiscard]] virtual bool is_broken() const = 0;
 };
 

@@ -87,7 +87,8 @@ struct PullQuery {
   ConversationId conv;
   Seq from{1};                     ///< inclusive; 0 is taken as 1
   Seq to{0};                       ///< inclusive; 0 = head
-  std::uint32_t last = 0;          ///< > 0: the last so many up to `to`, `from` is ignored
+  std::uint32_t last = 0;          ///< > 0: the last so many up to `to`, `from` is ignored; a cut
+                                   ///< then leaves out the oldest, and `more` stays false
   std::uint32_t messages_max = 0;  ///< cut of a slice, both > 0; one message always fits
   std::uint32_t bytes_max = 0;     ///< sum of the bodies
 };

@@ -1,0 +1,64 @@
+#include "das/append/commit_resolver.h"
+
+namespace hy::das {
+namespace {
+
+/// Only these say something about the message itself; a full disk or an expired wait says nothing
+/// about the transaction before it.
+bool settles_unknown(const Result<Stored>& answer) {
+  if (answer) return true;
+  switch (answer.error().code) {
+    case Errc::kConflict:
+    case Errc::kGap:
+    case Errc::kMembersChanged: return true;
+    default: return false;
+  }
+}
+
+}  // namespace
+
+CommitResolver::Answers CommitResolver::resolve(AppendPlanner& planner, MessageLog& log) {
+  Answers out;
+  std::vector<PendingAppend*> batch;
+  batch.reserve(open_.size());
+  for (Open& open : open_) batch.push_back(&open.pending);
+  BatchOutcome rows = planner.run_slow(log, batch);
+  out.heads = std::move(rows.heads);
+  out.broken = rows.broken;
+  out.why_broken = std::move(rows.why_broken);
+  std::vector<Open> left;
+  for (std::size_t i = 0; i < open_.size(); ++i) {
+    Open& open = open_[i];
+    AppendVerdict& verdict = rows.verdicts[i];
+    if (verdict.state != AppendVerdict::State::kAnswered) {
+      open.unknown = open.unknown || verdict.state == AppendVerdict::State::kUnknown;
+      left.push_back(std::move(open));
+    } else if (open.unknown && !settles_unknown(verdict.answer)) {
+      out.answers.push_back(
+          {open.ticket, fail(Errc::kOutcomeUnknown, verdict.answer.error().detail)});
+    } else {
+      if (open.unknown) ++out.resolved;
+      out.answers.push_back({open.ticket, std::move(verdict.answer)});
+    }
+  }
+  open_ = std::move(left);
+  return out;
+}
+
+CommitResolver::Answers CommitResolver::give_up(MonoTime now, const Error& down) {
+  Answers out;
+  std::vector<Open> left;
+  for (Open& open : open_) {
+    if (!open.unknown) {
+      out.answers.push_back({open.ticket, std::unexpected(down)});
+    } else if (open.pending.deadline <= now) {
+      out.answers.push_back({open.ticket, fail(Errc::kOutcomeUnknown, down.detail)});
+    } else {
+      left.push_back(std::move(open));
+    }
+  }
+  open_ = std::move(left);
+  return out;
+}
+
+}  // namespace hy::das

@@ -1,0 +1,83 @@
+#include "das/append/lane_fsm.h"
+
+#include <algorithm>
+
+namespace hy::das {
+namespace {
+
+constexpr Millis kRetryMin{50};
+constexpr Millis kRetryMax{2'000};
+
+std::size_t weight(const AppendRequest& request) {
+  return request.pending.item.body.bytes.size();
+}
+
+}  // namespace
+
+LaneFsm::Offer LaneFsm::offer(AppendRequest&& request) {
+  if (closed_) return Offer::kClosed;
+  const std::size_t bytes = weight(request);
+  if (appends_.size() >= limits_.queue_appends_max ||
+      queued_bytes_ + bytes > limits_.queue_bytes_max)
+    return Offer::kFull;
+  queued_bytes_ += bytes;
+  appends_.push_back(std::move(request));
+  return Offer::kQueued;
+}
+
+LaneFsm::Offer LaneFsm::offer(std::unique_ptr<StoreCall>&& call) {
+  if (closed_) return Offer::kClosed;
+  if (calls_.size() >= limits_.queue_calls_max) return Offer::kFull;
+  calls_.push_back(std::move(call));
+  return Offer::kQueued;
+}
+
+LaneBatch LaneFsm::take(MonoTime now) {
+  LaneBatch batch;
+  std::size_t bytes = 0;
+  while (!appends_.empty()) {
+    AppendRequest& next = appends_.front();
+    const std::size_t size = weight(next);
+    if (next.pending.deadline <= now) {
+      batch.expired_appends.push_back(std::move(next));
+    } else {
+      const bool full = batch.appends.size() >= limits_.batch_rows_max ||
+                        (!batch.appends.empty() && bytes + size > limits_.batch_bytes_max);
+      if (full) break;
+      bytes += size;
+      batch.appends.push_back(std::move(next));
+    }
+    queued_bytes_ -= size;
+    appends_.pop_front();
+  }
+  while (!calls_.empty() && batch.calls.size() < limits_.batch_calls_max) {
+    auto& to = calls_.front()->deadline() <= now ? batch.expired_calls : batch.calls;
+    to.push_back(std::move(calls_.front()));
+    calls_.pop_front();
+  }
+  return batch;
+}
+
+LaneBatch LaneFsm::take_all() {
+  LaneBatch batch;
+  std::ranges::move(appends_, std::back_inserter(batch.appends));
+  std::ranges::move(calls_, std::back_inserter(batch.calls));
+  appends_.clear();
+  calls_.clear();
+  queued_bytes_ = 0;
+  return batch;
+}
+
+void LaneFsm::took(std::size_t rows, std::chrono::nanoseconds spent) {
+  if (rows == 0) return;
+  const std::int64_t one = spent.count() / static_cast<std::int64_t>(rows);
+  row_ns_ += (one - row_ns_) / 8;
+}
+
+Millis LaneFsm::retry_after() const {
+  const auto waiting = static_cast<std::int64_t>(appends_.size() + calls_.size());
+  const Millis needed{waiting * row_ns_ / 1'000'000};
+  return std::clamp(needed, kRetryMin, kRetryMax);
+}
+
+}  // namespace hy::das

@@ -1,0 +1,290 @@
+#include "das/engines/embedded/message_log.h"
+
+#include <algorithm>
+
+#include "das/engines/embedded/statements.h"
+
+namespace hy::das::embedded {
+namespace {
+
+/// head_ms is taken before the commit shows: a transaction that took longer is not committed with
+/// an old one (guarantees.md §6), and a COMMIT that hung is followed by new head_ms.
+constexpr Millis kHeadAgeMax{5'000};
+/// A repeat of something older moves head_ms: its first commit may have been long in the making.
+constexpr std::int64_t kOldRepeatMs = 10'000;
+
+struct Head {
+  Seq seq;
+  std::uint64_t countable = 0;
+  std::uint64_t member_version = 0;
+  Seq low_last;
+  Seq high_last;
+  std::int64_t head_ms = 0;
+};
+
+Result<std::optional<Head>> read_head(sqlite::Database& db, std::string_view conv) {
+  HY_TRY(auto statement, db.prepare(sql::kHead));
+  statement.bind_blob(1, conv);
+  HY_TRY(const bool row, statement.step());
+  if (!row) return std::nullopt;
+  return Head{Seq{statement.unsigned_integer(0)}, statement.unsigned_integer(1),
+              statement.unsigned_integer(2),      Seq{statement.unsigned_integer(3)},
+              Seq{statement.unsigned_integer(4)}, statement.integer(5)};
+}
+
+Result<bool> identity_exists(sqlite::Database& db, std::string_view conv, Uid sender,
+                             const ClientMsgId& id) {
+  HY_TRY(auto statement, db.prepare(sql::kFindIdentity));
+  statement.bind_blob(1, conv).bind(2, sender.value()).bind_blob(3, as_text(id.bytes));
+  return statement.step();
+}
+
+/// Inserts below a head that the transaction holds, and moves the head in memory.
+Status insert_message(sqlite::Statement& statement, std::string_view conv, const AppendItem& item,
+                      Head& head, std::int64_t now_ms) {
+  head.seq = Seq{head.seq.value() + 1};
+  if (item.countable) ++head.countable;
+  if (!item.conv.is_group())
+    (item.conv.hi == item.sender.value() ? head.low_last : head.high_last) = head.seq;
+  statement.reset();
+  statement.bind_blob(1, conv)
+      .bind(2, head.seq.value())
+      .bind(3, item.sender.value())
+      .bind_blob(4, as_text(item.client_msg_id.bytes))
+      .bind_blob(5, as_text(item.payload_hash))
+      .bind(6, item.kind)
+      .bind(7, item.countable ? 1 : 0)
+      .bind(8, head.countable)
+      .bind(9, now_ms)
+      .bind_blob(10, item.body.bytes);
+  return statement.run();
+}
+
+Status raise_head(sqlite::Database& db, std::string_view conv, const Head& head,
+                  std::int64_t now_ms) {
+  HY_TRY(auto statement, db.prepare(sql::kRaiseHead));
+  statement.bind_blob(1, conv)
+      .bind(2, head.seq.value())
+      .bind(3, head.countable)
+      .bind(4, now_ms)
+      .bind(5, head.low_last.value())
+      .bind(6, head.high_last.value());
+  return statement.run();
+}
+
+Status move_head_ms(sqlite::Database& db, std::string_view conv, std::int64_t now_ms) {
+  HY_TRY(auto statement, db.prepare(sql::kMoveHeadMs));
+  statement.bind_blob(1, conv).bind(2, now_ms);
+  return statement.run();
+}
+
+/// One conversation's run of a batch. kConflict, kGap, kMembersChanged: not plain.
+Status append_run(sqlite::Database& db, sqlite::Statement& insert,
+                  std::span<const AppendItem* const> items, std::int64_t now_ms, FastAppend& out) {
+  const Bytes conv = items.front()->conv.to_bytes();
+  HY_TRY(auto head, read_head(db, conv));
+  if (!head) return fail(Errc::kMembersChanged, "no such conversation");
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const AppendItem& item = *items[i];
+    if (item.member_version != head->member_version) return fail(Errc::kMembersChanged);
+    if (item.after && !item.after_proven) {
+      const auto before = items.first(i);
+      const bool earlier = std::ranges::any_of(before, [&](const AppendItem* other) {
+        return other->sender == item.sender && other->client_msg_id == *item.after;
+      });
+      if (!earlier) {
+        HY_TRY(const bool stored, identity_exists(db, conv, item.sender, *item.after));
+        if (!stored) return fail(Errc::kGap);
+      }
+    }
+    HY_TRY_VOID(insert_message(insert, conv, item, *head, now_ms));
+    out.stored.push_back({head->seq, now_ms, false});
+  }
+  HY_TRY_VOID(raise_head(db, conv, *head, now_ms));
+  out.heads.push_back({items.front()->conv, head->seq, now_ms});
+  return {};
+}
+
+StoredMessage read_message(const sqlite::Statement& row, const ConversationId& conv) {
+  StoredMessage message;
+  message.conv = conv;
+  message.seq = Seq{row.unsigned_integer(0)};
+  message.sender = Uid{row.unsigned_integer(1)};
+  message.client_msg_id = ClientMsgId::from_bytes(row.blob(2));
+  message.kind = static_cast<std::uint32_t>(row.integer(3));
+  message.server_ms = row.integer(4);
+  return message;
+}
+
+struct Member {
+  Seq head;
+  Seq visible_from;
+};
+
+Result<Member> member_of(sqlite::Database& db, Uid uid, std::string_view conv) {
+  HY_TRY(auto statement, db.prepare(sql::kMember));
+  statement.bind(1, uid.value()).bind_blob(2, conv);
+  HY_TRY(const bool row, statement.step());
+  if (!row || statement.integer(2) != 0) return fail(Errc::kNotMember);
+  return Member{Seq{statement.unsigned_integer(0)}, Seq{statement.unsigned_integer(1)}};
+}
+
+}  // namespace
+
+FastAppend SqliteMessageLog::append_fast(std::span<const AppendItem* const> items) {
+  const MonoTime begun = link_.now();
+  auto done = link_.write([&](sqlite::Database& db) -> Result<FastAppend> {
+    FastAppend out;
+    out.stored.reserve(items.size());
+    const std::int64_t now_ms = link_.now_ms();
+    HY_TRY(auto insert, db.prepare(sql::kInsertMessage));
+    for (std::size_t from = 0; from < items.size();) {
+      std::size_t to = from + 1;
+      while (to < items.size() && items[to]->conv == items[from]->conv) ++to;
+      HY_TRY_VOID(append_run(db, insert, items.subspan(from, to - from), now_ms, out));
+      from = to;
+    }
+    if (link_.now() - begun > kHeadAgeMax) return fail(Errc::kOverloaded, "took too long");
+    out.result = FastResult::kStored;
+    return out;
+  });
+  FastAppend out;
+  if (done) {
+    out = *std::move(done);
+    if (link_.now() - begun <= kHeadAgeMax) return out;
+    if (auto moved = refresh_heads(out.heads); moved) return out;
+    out.result = FastResult::kUnknown;
+    out.why = {Errc::kOutcomeUnknown, "COMMIT hung and head_ms could not be moved", {}};
+    return out;
+  }
+  out.why = done.error();
+  switch (out.why.code) {
+    case Errc::kOutcomeUnknown: out.result = FastResult::kUnknown; break;
+    case Errc::kConflict:
+    case Errc::kGap:
+    case Errc::kMembersChanged:
+    case Errc::kOverloaded: out.result = FastResult::kRolledBack; break;
+    default: out.result = FastResult::kFailed; break;
+  }
+  return out;
+}
+
+Status SqliteMessageLog::refresh_heads(std::vector<CommittedHead>& heads) {
+  const std::int64_t now_ms = link_.now_ms();
+  auto moved = link_.write([&](sqlite::Database& db) -> Status {
+    for (const CommittedHead& head : heads)
+      HY_TRY_VOID(move_head_ms(db, head.conv.to_bytes(), now_ms));
+    return {};
+  });
+  for (CommittedHead& head : heads) head.head_ms = now_ms;
+  return moved;
+}
+
+Result<AppendedOne> SqliteMessageLog::append_one(const AppendItem& item) {
+  const Bytes conv = item.conv.to_bytes();
+  const MonoTime begun = link_.now();
+  auto done = link_.write([&](sqlite::Database& db) -> Result<AppendedOne> {
+    const std::int64_t now_ms = link_.now_ms();
+    HY_TRY(auto head, read_head(db, conv));
+    if (!head) return fail(Errc::kMembersChanged, "no such conversation");
+    {
+      HY_TRY(auto known, db.prepare(sql::kFindIdentity));
+      known.bind_blob(1, conv)
+          .bind(2, item.sender.value())
+          .bind_blob(3, as_text(item.client_msg_id.bytes));
+      HY_TRY(const bool row, known.step());
+      if (row) {
+        if (known.blob(2) != as_text(item.payload_hash)) return fail(Errc::kConflict);
+        const Stored stored{Seq{known.unsigned_integer(0)}, known.integer(1), true};
+        // A wall clock that stepped back since makes the row look young: move it then too.
+        const std::int64_t age = now_ms - stored.server_ms;
+        if (age > kOldRepeatMs || age < 0) {
+          HY_TRY_VOID(move_head_ms(db, conv, now_ms));
+          head->head_ms = now_ms;
+        }
+        return AppendedOne{stored, {item.conv, head->seq, head->head_ms}};
+      }
+    }
+    if (item.member_version != head->member_version) return fail(Errc::kMembersChanged);
+    if (item.after) {
+      HY_TRY(const bool stored, identity_exists(db, conv, item.sender, *item.after));
+      if (!stored) return fail(Errc::kGap);
+    }
+    HY_TRY(auto insert, db.prepare(sql::kInsertMessage));
+    HY_TRY_VOID(insert_message(insert, conv, item, *head, now_ms));
+    HY_TRY_VOID(raise_head(db, conv, *head, now_ms));
+    if (link_.now() - begun > kHeadAgeMax) return fail(Errc::kOverloaded, "took too long");
+    return AppendedOne{{head->seq, now_ms, false}, {item.conv, head->seq, now_ms}};
+  });
+  if (done && link_.now() - begun > kHeadAgeMax) {
+    std::vector<CommittedHead> heads{done->head};
+    if (auto moved = refresh_heads(heads); !moved)
+      return fail(Errc::kOutcomeUnknown, "COMMIT hung and head_ms could not be moved");
+    done->head = heads.front();
+  }
+  return done;
+}
+
+Result<Slice> SqliteMessageLog::pull(const PullQuery& query) {
+  if (query.to.value() > 0 && query.from > query.to && query.last == 0)
+    return fail(Errc::kRangeInvalid);
+  const Bytes conv = query.conv.to_bytes();
+  return link_.read([&](sqlite::Database& db) -> Result<Slice> {
+    HY_TRY(const Member member, member_of(db, query.uid, conv));
+    Slice slice;
+    slice.head = member.head;
+    const bool backwards = query.last > 0;
+    const Seq to = query.to.value() == 0 ? member.head : std::min(query.to, member.head);
+    Seq from = std::max(query.from, Seq{1});
+    const std::uint32_t limit =
+        backwards ? std::min(query.last, query.messages_max) : query.messages_max;
+    if (backwards) from = Seq{to.value() >= limit ? to.value() - limit + 1 : 1};
+    if (from < member.visible_from) {
+      slice.truncated_to = Seq{member.visible_from.value() - 1};
+      from = member.visible_from;
+    }
+    if (from > to) return slice;
+    HY_TRY(auto rows, db.prepare(backwards ? sql::kRangeNewestFirst : sql::kRange));
+    rows.bind_blob(1, conv).bind(2, from.value()).bind(3, to.value()).bind(4, limit);
+    std::size_t bytes = 0;
+    for (;;) {
+      HY_TRY(const bool row, rows.step());
+      if (!row) break;
+      bytes += rows.blob(5).size();
+      if (!slice.messages.empty() && bytes > query.bytes_max) break;
+      slice.messages.push_back(read_message(rows, query.conv));
+      slice.messages.back().body.bytes = rows.blob(5);
+    }
+    if (backwards) {
+      std::ranges::reverse(slice.messages);
+    } else {
+      slice.more = !slice.messages.empty() && slice.messages.back().seq < to;
+    }
+    return slice;
+  });
+}
+
+Result<FoundMessage> SqliteMessageLog::find(const FindQuery& query) {
+  const Bytes conv = query.conv.to_bytes();
+  return link_.read([&](sqlite::Database& db) -> Result<FoundMessage> {
+    HY_TRY(const Member member, member_of(db, query.uid, conv));
+    HY_TRY(auto row, db.prepare(query.seq.value() > 0 ? sql::kFindSeq : sql::kFindId));
+    row.bind_blob(1, conv);
+    if (query.seq.value() > 0)
+      row.bind(2, query.seq.value());
+    else
+      row.bind(2, query.sender.value()).bind_blob(3, as_text(query.client_msg_id.bytes));
+    HY_TRY(const bool found, row.step());
+    if (!found) return fail(Errc::kMessageNotFound);
+    FoundMessage out{read_message(row, query.conv), {}};
+    if (out.message.seq < member.visible_from) return fail(Errc::kMessageNotFound);
+    if (query.conv.is_group()) return out;
+    HY_TRY(auto peer, db.prepare(sql::kReadSeq));
+    peer.bind(1, query.conv.peer_of(query.uid).value()).bind_blob(2, conv);
+    HY_TRY(const bool has_peer, peer.step());
+    if (has_peer) out.peer_read = Seq{peer.unsigned_integer(0)};
+    return out;
+  });
+}
+
+}  // namespace hy::das::embedded

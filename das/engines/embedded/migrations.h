@@ -1,0 +1,12 @@
+#pragma once
+
+#include <span>
+
+#include "das/storage/schema.h"
+
+namespace hy::das::embedded {
+
+/// schema/*.sql, built in.
+extern const std::span<const Migration> kMigrations;
+
+}  // namespace hy::das::embedded

@@ -1,0 +1,233 @@
+#include "das/engines/mysql/membership.h"
+
+#include <algorithm>
+#include <tuple>
+
+#include "das/engines/mysql/row.h"
+#include "das/engines/mysql/statements.h"
+
+namespace hy::das::mysql {
+
+MysqlMembership::Pair MysqlMembership::read_pair(Uid a, Uid b) {
+  const ConversationId conv = ConversationId::pair(a, b);
+  sql::PreparedStatement& s = connection_.prepared(text(sql_text::kPairFacts));
+  put_all(s, a, b, a, b, b, a, conv, a, conv, b, conv);
+  const auto row = connection_.query(s);
+  row->next();
+  Pair pair;
+  pair.facts.a_exists = row->getInt(1) > 0;
+  pair.facts.b_exists = row->getInt(2) > 0;
+  pair.facts.a_blocks_b = row->getInt(3) > 0;
+  pair.facts.b_blocks_a = row->getInt(4) > 0;
+  pair.facts.member_version = row->getUInt64(5);
+  pair.rows_made = pair.facts.member_version > 0 && row->getInt(6) == 2;
+  return pair;
+}
+
+void MysqlMembership::make_rows(Uid a, Uid b) {
+  const ConversationId conv = ConversationId::pair(a, b);
+  sql::PreparedStatement& conversation = connection_.prepared(text(sql_text::kMakeConversation));
+  put_all(conversation, conv);
+  conversation.executeUpdate();
+  sql::PreparedStatement& members = connection_.prepared(text(sql_text::kMakeMembers));
+  put_all(members, std::min(a, b), conv, std::max(a, b), conv);
+  members.executeUpdate();
+}
+
+Result<PairFacts> MysqlMembership::open_pair(Uid a, Uid b) {
+  return guarded(connection_, [&]() -> Result<PairFacts> {
+    Pair pair = read_pair(a, b);
+    const bool both = pair.facts.a_exists && pair.facts.b_exists;
+    if (!both) {
+      pair.facts.member_version = 0;
+      return pair.facts;
+    }
+    if (pair.rows_made) return pair.facts;
+    Transaction transaction(connection_);
+    make_rows(a, b);
+    pair = read_pair(a, b);
+    transaction.commit();
+    return pair.facts;
+  });
+}
+
+Result<PairFacts> MysqlMembership::set_block(Uid uid, Uid peer, bool on) {
+  return guarded(connection_, [&]() -> Result<PairFacts> {
+    Pair pair = read_pair(uid, peer);
+    if (!pair.facts.a_exists || !pair.facts.b_exists) {
+      pair.facts.member_version = 0;
+      return pair.facts;
+    }
+    const ConversationId conv = ConversationId::pair(uid, peer);
+    Transaction transaction(connection_);
+    make_rows(uid, peer);  // takes the conversation's row lock
+    sql::PreparedStatement& is_blocked = connection_.prepared(text(sql_text::kIsBlocked));
+    put_all(is_blocked, uid, peer);
+    const auto row = connection_.query(is_blocked);
+    row->next();
+    if ((row->getInt(1) > 0) != on) {
+      sql::PreparedStatement& change =
+          connection_.prepared(text(on ? sql_text::kBlock : sql_text::kUnblock));
+      put_all(change, uid, peer);
+      change.executeUpdate();
+      sql::PreparedStatement& raise = connection_.prepared(text(sql_text::kRaiseMemberVersion));
+      put_all(raise, conv);
+      raise.executeUpdate();
+      add_event(uid, UserEventKind::kBlock, {}, Seq{}, peer, on);
+    }
+    pair = read_pair(uid, peer);
+    transaction.commit();
+    return pair.facts;
+  });
+}
+
+Useq MysqlMembership::add_event(Uid uid, UserEventKind kind, ConversationId conv, Seq seq, Uid peer,
+                                bool on) {
+  sql::PreparedStatement& raise = connection_.prepared(text(sql_text::kRaiseUseq));
+  put_all(raise, uid);
+  raise.executeUpdate();
+  sql::PreparedStatement& head = connection_.prepared(text(sql_text::kUseqHead));
+  put_all(head, uid);
+  const auto row = connection_.query(head);
+  row->next();
+  const Useq useq{row->getUInt64(1)};
+  sql::PreparedStatement& insert = connection_.prepared(text(sql_text::kInsertEvent));
+  put_all(insert, uid, useq, std::uint64_t{static_cast<std::uint8_t>(kind)}, conv, seq, peer,
+          std::uint64_t{on ? 1U : 0U});
+  insert.executeUpdate();
+  return useq;
+}
+
+Result<ReadMarked> MysqlMembership::mark_one(const ReadMark& mark) {
+  sql::PreparedStatement& read = connection_.prepared(text(sql_text::kReadSeq));
+  put_all(read, mark.uid, mark.conv);
+  const auto row = connection_.query(read);
+  if (!row->next()) return fail(Errc::kNotMember);
+  const std::uint64_t old = row->getUInt64(1);
+  sql::PreparedStatement& head = connection_.prepared(text(sql_text::kHeadSeq));
+  put_all(head, mark.conv);
+  const auto head_row = connection_.query(head);
+  const std::uint64_t top = head_row->next() ? head_row->getUInt64(1) : 0;
+  const std::uint64_t wanted = std::min(mark.seq.value(), top);
+  if (wanted <= old) return ReadMarked{Seq{old}, false, {}};
+  sql::PreparedStatement& set = connection_.prepared(text(sql_text::kSetReadSeq));
+  put_all(set, wanted, mark.uid, mark.conv);
+  set.executeUpdate();
+  return ReadMarked{Seq{wanted}, true,
+                    add_event(mark.uid, UserEventKind::kRead, mark.conv, Seq{wanted}, Uid{}, true)};
+}
+
+Result<std::vector<Result<ReadMarked>>> MysqlMembership::mark_read(
+    std::span<const ReadMark> marks) {
+  return guarded(connection_, [&]() -> Result<std::vector<Result<ReadMarked>>> {
+    // Ascending (uid, conv): two lanes take the same locks in the same order.
+    std::vector<std::size_t> order(marks.size());
+    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
+    std::ranges::sort(order, {},
+                      [&](std::size_t i) { return std::tuple(marks[i].uid, marks[i].conv, i); });
+    std::vector<Result<ReadMarked>> out(marks.size(), fail(Errc::kInternal));
+    Transaction transaction(connection_);
+    for (const std::size_t i : order) out[i] = mark_one(marks[i]);
+    transaction.commit();
+    return out;
+  });
+}
+
+namespace {
+
+ConversationRow row_of(sql::ResultSet& row) {
+  ConversationRow out;
+  out.conv = conv_of(row.getString(1));
+  out.head = Seq{row.getUInt64(2)};
+  out.head_ms = row.getInt64(3);
+  out.read_seq = Seq{row.getUInt64(4)};
+  out.peer_read = Seq{row.getUInt64(5)};
+  out.unread = static_cast<std::uint32_t>(std::max<std::int64_t>(row.getInt64(6), 0));
+  if (!row.isNull(7)) {
+    out.last = StoredMessage{out.conv,
+                             Seq{row.getUInt64(7)},
+                             Uid{row.getUInt64(8)},
+                             id_of(row.getString(9)),
+                             row.getUInt(10),
+                             row.getInt64(11),
+                             Body{bytes_of(row.getString(12))}};
+  }
+  return out;
+}
+
+/// Cuts to `limit` rows; newest first, rows of one head_ms stay together.
+void cut_page(ConversationPage& page, const ListQuery& query) {
+  std::size_t keep = query.limit;
+  if (page.rows.size() <= keep) return;
+  if (query.newest_first) {
+    while (keep < page.rows.size() && page.rows[keep].head_ms == page.rows[keep - 1].head_ms)
+      ++keep;
+  }
+  page.more = keep < page.rows.size();
+  page.rows.resize(keep);
+}
+
+}  // namespace
+
+Result<ConversationPage> MysqlMembership::list_conversations(const ListQuery& query) {
+  return guarded(connection_, [&]() -> Result<ConversationPage> {
+    ConversationPage page;
+    const auto clock = connection_.query(connection_.prepared(text(sql_text::kStoreMs)));
+    clock->next();
+    page.store_ms = clock->getInt64(1);
+    Bytes uid_bytes(8, '\0');
+    put_be(reinterpret_cast<std::uint8_t*>(uid_bytes.data()), query.uid.value());
+    sql::PreparedStatement& s =
+        connection_.prepared(sql_text::list_conversations(query.newest_first));
+    const std::uint64_t fetch = query.newest_first ? query.limit * 2ULL + 1 : query.limit + 1ULL;
+    if (query.newest_first) {
+      const std::int64_t before = query.before_ms == 0 ? INT64_MAX : query.before_ms;
+      put_all(s, std::uint64_t{query.last_body_bytes_max}, uid_bytes, query.uid, before, fetch);
+    } else {
+      const Bytes after = query.page_after ? query.page_after->to_bytes() : Bytes(16, '\0');
+      put_all(s, std::uint64_t{query.last_body_bytes_max}, uid_bytes, query.uid, query.since_ms,
+              after, fetch);
+    }
+    const auto rows = connection_.query(s);
+    while (rows->next()) page.rows.push_back(row_of(*rows));
+    cut_page(page, query);
+    return page;
+  });
+}
+
+Result<UserEvents> MysqlUserLog::read(Uid uid, Useq after, std::uint32_t limit) {
+  return guarded(connection_, [&]() -> Result<UserEvents> {
+    sql::PreparedStatement& head = connection_.prepared(text(sql_text::kUseqHead));
+    put_all(head, uid);
+    const auto user = connection_.query(head);
+    if (!user->next()) return fail(Errc::kUnknownUser);
+    UserEvents out;
+    out.head = Useq{user->getUInt64(1)};
+    if (after > out.head) {
+      out.too_far = true;
+      return out;
+    }
+    sql::PreparedStatement& s = connection_.prepared(text(sql_text::kReadEvents));
+    put_all(s, uid, after, std::uint64_t{limit} + 1);
+    const auto rows = connection_.query(s);
+    while (rows->next()) {
+      if (out.events.size() == limit) {
+        out.more = true;
+        break;
+      }
+      out.events.push_back({Useq{rows->getUInt64(1)}, static_cast<UserEventKind>(rows->getInt(2)),
+                            conv_of(rows->getString(3)), Seq{rows->getUInt64(4)},
+                            Uid{rows->getUInt64(5)}, rows->getInt(6) > 0});
+    }
+    const bool hole = out.events.empty() ? after < out.head
+                                         : out.events.front().useq.value() != after.value() + 1;
+    if (hole) {
+      out.events.clear();
+      out.more = false;
+      out.too_far = true;
+    }
+    return out;
+  });
+}
+
+}  // namespace hy::das::mysql

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "das/engines/mysql/connection.h"
+#include "das/storage/membership.h"
+#include "das/storage/user_log.h"
+
+namespace hy::das::mysql {
+
+/// Who is in a conversation and what they read; contract in das/storage/membership.h.
+class MysqlMembership final : public Membership {
+ public:
+  explicit MysqlMembership(Connection& connection) : connection_(connection) {}
+  Result<PairFacts> open_pair(Uid a, Uid b) override;
+  Result<PairFacts> set_block(Uid uid, Uid peer, bool on) override;
+  Result<std::vector<Result<ReadMarked>>> mark_read(std::span<const ReadMark> marks) override;
+  Result<ConversationPage> list_conversations(const ListQuery& query) override;
+
+ private:
+  struct Pair {
+    PairFacts facts;
+    bool rows_made = false;
+  };
+  Pair read_pair(Uid a, Uid b);
+  void make_rows(Uid a, Uid b);
+  Result<ReadMarked> mark_one(const ReadMark& mark);
+  Useq add_event(Uid uid, UserEventKind kind, ConversationId conv, Seq seq, Uid peer, bool on);
+
+  Connection& connection_;
+};
+
+/// A person's own events; contract in das/storage/user_log.h.
+class MysqlUserLog final : public UserLog {
+ public:
+  explicit MysqlUserLog(Connection& connection) : connection_(connection) {}
+  Result<UserEvents> read(Uid uid, Useq after, std::uint32_t limit) override;
+
+ private:
+  Connection& connection_;
+};
+
+}  // namespace hy::das::mysql

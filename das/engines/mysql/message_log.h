@@ -1,0 +1,47 @@
+#pragma once
+
+#include "das/engines/mysql/connection.h"
+#include "das/storage/message_log.h"
+
+namespace hy::das::mysql {
+
+/// The conversations' logs over one connection; contract in das/storage/message_log.h.
+class MysqlMessageLog final : public MessageLog {
+ public:
+  explicit MysqlMessageLog(Connection& connection) : connection_(connection) {}
+  FastAppend append_fast(std::span<const AppendItem* const> items) override;
+  Result<AppendedOne> append_one(const AppendItem& item) override;
+  Result<Slice> pull(const PullQuery& query) override;
+  Result<FoundMessage> find(const FindQuery& query) override;
+
+ private:
+  struct Head {
+    ConversationId conv;
+    std::uint64_t added = 0;
+    std::uint64_t countable_added = 0;
+    std::uint64_t low_place = 0;  ///< of the smaller uid's last message in the batch, 0 = none
+    std::uint64_t high_place = 0;
+    std::uint64_t seq = 0;        ///< after the batch
+    std::uint64_t countable = 0;  ///< after the batch
+    std::int64_t ms = 0;
+    std::uint64_t member_version = 0;
+  };
+  void raise_heads(std::span<Head> heads);
+  bool read_heads(std::span<Head> heads);
+  bool predecessors_stand(std::span<const AppendItem* const> items);
+  bool is_known(const AppendItem& item, const ClientMsgId& id);
+  void insert_rows(std::span<const AppendItem* const> items, std::span<const Head> heads,
+                   std::vector<Stored>& stored);
+  Result<AppendedOne> append_under_lock(const AppendItem& item);
+
+  Connection& connection_;
+};
+
+/// How `n` rows are written with statements of a few fixed sizes, each prepared once per
+/// connection: greedy from the largest. 50–200 rows a statement is where a server's cost per row is
+/// lowest; single rows make up the rest.
+std::vector<std::size_t> statement_sizes(std::size_t n);
+/// The smallest fixed size that holds n (for IN lists, padded with a repeated value).
+std::size_t padded_size(std::size_t n);
+
+}  // namespace hy::das::mysql

@@ -1,0 +1,47 @@
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/random.h"
+#include "das/engines/mysql/redis_connection.h"
+#include "das/storage/cache_store.h"
+
+namespace hy::das::mysql {
+
+/// The cache in Redis; contract in das/storage/cache_store.h. Any thread: each call takes a
+/// connection of its own from a small pool. After a failure it answers "not known" for a second
+/// before it tries again, so that a Redis that is away costs one time-out a second and no more.
+class RedisCache final : public CacheStore {
+ public:
+  RedisCache(RedisOptions options, const Clock& clock, Random& random);
+  void committed(std::span<const CommittedHead> heads) override;
+  void changed(std::span<const Uid> uids) override;
+  std::vector<std::uint64_t> change_counters(std::span<const Uid> uids) override;
+  std::vector<std::optional<CommittedHead>> heads(std::span<const ConversationId> convs) override;
+  void fill_heads(std::span<const CommittedHead> heads, std::int64_t read_began_ms) override;
+  void lose_all() override;
+  [[nodiscard]] bool is_up() const override { return up_.load(std::memory_order_relaxed); }
+
+ private:
+  using Commands = std::vector<RedisConnection::Command>;
+  std::optional<std::vector<RedisConnection::Reply>> run(const Commands& commands);
+  void add_raise(Commands& commands, std::span<const CommittedHead> heads, std::int64_t life_ms);
+  void add_change(Commands& commands, Uid uid);
+  std::uint64_t fresh_value();
+
+  RedisOptions options_;
+  const Clock& clock_;
+  std::mutex mutex_;
+  Random& random_;                                      // under mutex_
+  std::vector<std::unique_ptr<RedisConnection>> idle_;  // under mutex_
+  MonoTime quiet_until_{};                              // under mutex_
+  std::atomic<bool> up_{true};
+};
+
+}  // namespace hy::das::mysql

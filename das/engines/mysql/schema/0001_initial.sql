@@ -1,0 +1,172 @@
+-- Ids are big-endian bytes or unsigned numbers; names and devices are bytes, so no collation ever judges them.
+-- Statements end with ';' at the end of a line. DDL commits by itself here, so each one may be run again after a crash in the middle.
+CREATE TABLE IF NOT EXISTS schema_version (
+  version INT UNSIGNED NOT NULL PRIMARY KEY,
+  sha256 CHAR(64) CHARACTER SET ascii NOT NULL,
+  applied_ms BIGINT NOT NULL
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS store_state (
+  id TINYINT UNSIGNED NOT NULL PRIMARY KEY,
+  store_epoch BIGINT UNSIGNED NOT NULL,
+  clock_steps BIGINT UNSIGNED NOT NULL,
+  beat_ms BIGINT NOT NULL,
+  next_uid BIGINT UNSIGNED NOT NULL
+) ENGINE=InnoDB;
+INSERT INTO store_state (id, store_epoch, clock_steps, beat_ms, next_uid) VALUES (1, 1, 1, 0, 1)
+  ON DUPLICATE KEY UPDATE id = id;
+
+-- low_last, high_last: pairs, the last seq that each person wrote (low = smaller uid), raised under the same row lock,
+-- so "own last" of unread costs no index and no further write.
+CREATE TABLE IF NOT EXISTS conversation (
+  conv BINARY(16) NOT NULL PRIMARY KEY,
+  type TINYINT UNSIGNED NOT NULL DEFAULT 1,
+  head_seq BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  head_ms BIGINT NOT NULL DEFAULT 0,
+  countable_head BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  op_head BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  member_version BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  low_last BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  high_last BIGINT UNSIGNED NOT NULL DEFAULT 0
+) ENGINE=InnoDB;
+
+-- ordinal: countable messages up to and with this one.
+CREATE TABLE IF NOT EXISTS message (
+  conv BINARY(16) NOT NULL,
+  seq BIGINT UNSIGNED NOT NULL,
+  sender BIGINT UNSIGNED NOT NULL,
+  client_msg_id BINARY(16) NOT NULL,
+  payload_hash BINARY(16) NOT NULL,
+  kind INT UNSIGNED NOT NULL,
+  flags INT UNSIGNED NOT NULL DEFAULT 0,
+  state TINYINT UNSIGNED NOT NULL DEFAULT 0,
+  edit_version INT UNSIGNED NOT NULL DEFAULT 0,
+  countable TINYINT UNSIGNED NOT NULL,
+  ordinal BIGINT UNSIGNED NOT NULL,
+  server_ms BIGINT NOT NULL,
+  body VARBINARY(16384) NOT NULL,
+  PRIMARY KEY (conv, seq),
+  UNIQUE KEY identity (conv, sender, client_msg_id)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS conv_op (
+  conv BINARY(16) NOT NULL,
+  op_seq BIGINT UNSIGNED NOT NULL,
+  kind TINYINT UNSIGNED NOT NULL,
+  seq_from BIGINT UNSIGNED NOT NULL,
+  seq_to BIGINT UNSIGNED NOT NULL,
+  actor BIGINT UNSIGNED NOT NULL,
+  data VARBINARY(16384) NOT NULL,
+  PRIMARY KEY (conv, op_seq)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS user_conv (
+  uid BIGINT UNSIGNED NOT NULL,
+  conv BINARY(16) NOT NULL,
+  join_seq BIGINT UNSIGNED NOT NULL DEFAULT 1,
+  leave_seq BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  visible_from BIGINT UNSIGNED NOT NULL DEFAULT 1,
+  read_seq BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  pinned TINYINT UNSIGNED NOT NULL DEFAULT 0,
+  muted TINYINT UNSIGNED NOT NULL DEFAULT 0,
+  cleared_to BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  PRIMARY KEY (uid, conv)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS user (
+  uid BIGINT UNSIGNED NOT NULL PRIMARY KEY,
+  name VARBINARY(64) NULL,
+  useq_head BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  created_ms BIGINT NOT NULL,
+  UNIQUE KEY by_name (name)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS credential (
+  uid BIGINT UNSIGNED NOT NULL PRIMARY KEY,
+  phc VARBINARY(255) NOT NULL
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS login_guard (
+  subject VARBINARY(80) NOT NULL PRIMARY KEY,
+  tokens_milli BIGINT NOT NULL,
+  filled_ms BIGINT NOT NULL,
+  failures INT UNSIGNED NOT NULL,
+  locks INT UNSIGNED NOT NULL,
+  locked_until_ms BIGINT NOT NULL
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS auth_slot (
+  uid BIGINT UNSIGNED NOT NULL,
+  slot TINYINT UNSIGNED NOT NULL,
+  auth_epoch INT UNSIGNED NOT NULL,
+  device VARBINARY(64) NOT NULL,
+  PRIMARY KEY (uid, slot)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS device (
+  uid BIGINT UNSIGNED NOT NULL,
+  device VARBINARY(64) NOT NULL,
+  slot TINYINT UNSIGNED NOT NULL,
+  name VARBINARY(128) NOT NULL,
+  push_token VARBINARY(255) NOT NULL DEFAULT '',
+  last_login_ms BIGINT NOT NULL,
+  PRIMARY KEY (uid, device)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS user_event (
+  uid BIGINT UNSIGNED NOT NULL,
+  useq BIGINT UNSIGNED NOT NULL,
+  kind TINYINT UNSIGNED NOT NULL,
+  conv BINARY(16) NOT NULL,
+  seq BIGINT UNSIGNED NOT NULL,
+  peer BIGINT UNSIGNED NOT NULL,
+  flag TINYINT UNSIGNED NOT NULL,
+  PRIMARY KEY (uid, useq)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS blacklist (
+  uid BIGINT UNSIGNED NOT NULL,
+  peer BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (uid, peer)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS outbox (
+  id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  kind TINYINT UNSIGNED NOT NULL,
+  created_ms BIGINT NOT NULL,
+  data VARBINARY(16384) NOT NULL
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS friend (
+  uid BIGINT UNSIGNED NOT NULL,
+  peer BIGINT UNSIGNED NOT NULL,
+  alias VARBINARY(64) NOT NULL,
+  since_ms BIGINT NOT NULL,
+  PRIMARY KEY (uid, peer)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS friend_request (
+  uid BIGINT UNSIGNED NOT NULL,
+  from_uid BIGINT UNSIGNED NOT NULL,
+  state TINYINT UNSIGNED NOT NULL,
+  greeting VARBINARY(255) NOT NULL,
+  server_ms BIGINT NOT NULL,
+  PRIMARY KEY (uid, from_uid)
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS group_info (
+  gid BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY,
+  name VARBINARY(64) NOT NULL,
+  owner BIGINT UNSIGNED NOT NULL,
+  created_ms BIGINT NOT NULL,
+  data VARBINARY(4096) NOT NULL
+) ENGINE=InnoDB;
+
+CREATE TABLE IF NOT EXISTS group_member (
+  gid BIGINT UNSIGNED NOT NULL,
+  uid BIGINT UNSIGNED NOT NULL,
+  role TINYINT UNSIGNED NOT NULL,
+  join_seq BIGINT UNSIGNED NOT NULL,
+  leave_seq BIGINT UNSIGNED NOT NULL,
+  PRIMARY KEY (gid, uid)
+) ENGINE=InnoDB;

@@ -1,0 +1,230 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <string_view>
+
+/// Every SQL text of this engine, within what MariaDB 10.11 and MySQL 8 both accept.
+/// The store's clock in ms is CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED): fixed at a statement's
+/// start.
+namespace hy::das::mysql::sql_text {
+
+/// "<head>(row),(row)…<tail>" with `rows` rows.
+inline std::string multi_row(std::string_view head, std::string_view row, std::size_t rows,
+                             std::string_view tail = {}) {
+  std::string out(head);
+  for (std::size_t i = 0; i < rows; ++i) {
+    if (i > 0) out += ',';
+    out += row;
+  }
+  out += tail;
+  return out;
+}
+
+// --- append
+// ---------------------------------------------------------------------------------------------------------
+// One statement raises and locks all heads of a batch, in the order given (ascending conv: no
+// deadlock among lanes). low_last and high_last carry the place inside the batch (1 = first, 0 =
+// none) and are computed from the head as it stood, hence before head_seq: assignments run from
+// left to right. A conversation without a row would appear with member_version 0, which no caller
+// judges by: rolled back.
+inline std::string raise_heads(std::size_t rows) {
+  return multi_row(
+      "INSERT INTO conversation (conv, head_seq, countable_head, low_last, high_last, head_ms) "
+      "VALUES ",
+      "(?,?,?,?,?,CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED))", rows,
+      " ON DUPLICATE KEY UPDATE low_last = IF(VALUES(low_last) = 0, low_last, head_seq + "
+      "VALUES(low_last)),"
+      " high_last = IF(VALUES(high_last) = 0, high_last, head_seq + VALUES(high_last)),"
+      " head_seq = head_seq + VALUES(head_seq), countable_head = countable_head + "
+      "VALUES(countable_head),"
+      " head_ms = GREATEST(head_ms, VALUES(head_ms))");
+}
+inline std::string read_heads(std::size_t rows) {
+  return multi_row(
+      "SELECT conv, head_seq, countable_head, head_ms, member_version FROM conversation WHERE conv "
+      "IN (",
+      "?", rows, ")");
+}
+inline std::string insert_messages(std::size_t rows) {
+  return multi_row(
+      "INSERT INTO message"
+      " (conv, seq, sender, client_msg_id, payload_hash, kind, countable, ordinal, server_ms, "
+      "body) VALUES ",
+      "(?,?,?,?,?,?,?,?,?,?)", rows);
+}
+inline constexpr std::string_view kLockHead =
+    "SELECT head_seq, countable_head, head_ms, member_version,"
+    " CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) FROM conversation WHERE conv = ? FOR UPDATE";
+inline constexpr std::string_view kKnownMessage =
+    "SELECT seq, server_ms, payload_hash FROM message WHERE conv = ? AND sender = ? AND "
+    "client_msg_id = ?";
+inline constexpr std::string_view kTouchHead =
+    "UPDATE conversation SET head_ms = GREATEST(head_ms, ?) WHERE conv = ?";
+inline constexpr std::string_view kSetHead =
+    "UPDATE conversation SET low_last = IF(? = 0, low_last, ?), high_last = IF(? = 0, high_last, "
+    "?),"
+    " head_seq = ?, countable_head = ?, head_ms = ? WHERE conv = ?";
+
+// --- reads
+// ----------------------------------------------------------------------------------------------------------
+// One statement = one read view: membership, head and rows agree. u and c are found by their whole
+// primary keys, so the range on m is planned with their columns as constants.
+inline constexpr std::string_view kPull =
+    "SELECT c.head_seq, GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1),"
+    " m.seq, m.sender, m.client_msg_id, m.kind, m.server_ms, m.body"
+    " FROM user_conv u JOIN conversation c ON c.conv = u.conv"
+    " LEFT JOIN message m ON m.conv = c.conv AND m.seq >= ? AND m.seq <= ?"
+    " AND m.seq >= GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1)"
+    " AND (u.leave_seq = 0 OR m.seq < u.leave_seq)"
+    " WHERE u.uid = ? AND u.conv = ? ORDER BY m.seq LIMIT ?";
+inline constexpr std::string_view kPullLast =
+    "SELECT c.head_seq, GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1),"
+    " m.seq, m.sender, m.client_msg_id, m.kind, m.server_ms, m.body"
+    " FROM user_conv u JOIN conversation c ON c.conv = u.conv"
+    " LEFT JOIN message m ON m.conv = c.conv AND m.seq <= ?"
+    " AND m.seq >= GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1)"
+    " AND (u.leave_seq = 0 OR m.seq < u.leave_seq)"
+    " WHERE u.uid = ? AND u.conv = ? ORDER BY m.seq DESC LIMIT ?";
+inline constexpr std::string_view kFind =
+    "SELECT m.seq, m.sender, m.client_msg_id, m.kind, m.server_ms, COALESCE(p.read_seq, 0)"
+    " FROM user_conv u LEFT JOIN message m ON m.conv = u.conv AND m.seq = ?"
+    " AND m.seq >= GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1)"
+    " LEFT JOIN user_conv p ON p.uid = ? AND p.conv = u.conv WHERE u.uid = ? AND u.conv = ?";
+inline constexpr std::string_view kFindById =
+    "SELECT m.seq, m.sender, m.client_msg_id, m.kind, m.server_ms, COALESCE(p.read_seq, 0)"
+    " FROM user_conv u LEFT JOIN message m ON m.conv = u.conv AND m.sender = ? AND m.client_msg_id "
+    "= ?"
+    " LEFT JOIN user_conv p ON p.uid = ? AND p.conv = u.conv WHERE u.uid = ? AND u.conv = ?";
+
+// --- membership
+// -----------------------------------------------------------------------------------------------------
+inline constexpr std::string_view kPairFacts =
+    "SELECT (SELECT COUNT(*) FROM user WHERE uid = ?), (SELECT COUNT(*) FROM user WHERE uid = ?),"
+    " (SELECT COUNT(*) FROM blacklist WHERE uid = ? AND peer = ?),"
+    " (SELECT COUNT(*) FROM blacklist WHERE uid = ? AND peer = ?),"
+    " (SELECT COALESCE(MAX(member_version), 0) FROM conversation WHERE conv = ?),"
+    " (SELECT COUNT(*) FROM user_conv WHERE (uid = ? AND conv = ?) OR (uid = ? AND conv = ?))";
+inline constexpr std::string_view kMakeConversation =
+    "INSERT INTO conversation (conv, type, member_version) VALUES (?, 1, 1)"
+    " ON DUPLICATE KEY UPDATE member_version = GREATEST(member_version, 1)";
+inline constexpr std::string_view kMakeMembers =
+    "INSERT INTO user_conv (uid, conv) VALUES (?, ?), (?, ?) ON DUPLICATE KEY UPDATE uid = "
+    "VALUES(uid)";
+inline constexpr std::string_view kIsBlocked =
+    "SELECT COUNT(*) FROM blacklist WHERE uid = ? AND peer = ?";
+inline constexpr std::string_view kBlock = "INSERT INTO blacklist (uid, peer) VALUES (?, ?)";
+inline constexpr std::string_view kUnblock = "DELETE FROM blacklist WHERE uid = ? AND peer = ?";
+inline constexpr std::string_view kRaiseMemberVersion =
+    "UPDATE conversation SET member_version = member_version + 1 WHERE conv = ?";
+inline constexpr std::string_view kReadSeq =
+    "SELECT read_seq FROM user_conv WHERE uid = ? AND conv = ? FOR UPDATE";
+inline constexpr std::string_view kHeadSeq = "SELECT head_seq FROM conversation WHERE conv = ?";
+inline constexpr std::string_view kSetReadSeq =
+    "UPDATE user_conv SET read_seq = ? WHERE uid = ? AND conv = ?";
+inline constexpr std::string_view kRaiseUseq =
+    "UPDATE user SET useq_head = useq_head + 1 WHERE uid = ?";
+inline constexpr std::string_view kUseqHead = "SELECT useq_head FROM user WHERE uid = ?";
+inline constexpr std::string_view kInsertEvent =
+    "INSERT INTO user_event (uid, useq, kind, conv, seq, peer, flag) VALUES (?,?,?,?,?,?,?)";
+inline constexpr std::string_view kReadEvents =
+    "SELECT useq, kind, conv, seq, peer, flag FROM user_event WHERE uid = ? AND useq > ? ORDER BY "
+    "useq LIMIT ?";
+
+// unread = countable head − ordinal at max(read_seq, own last, join − 1, cleared_to). The first
+// parameter of the list is the person's uid as 8 bytes: it says which half of a pair's id, and
+// which `last`, is theirs.
+inline std::string list_conversations(bool newest_first) {
+  std::string text =
+      "SELECT r.conv, r.head_seq, r.head_ms, r.read_seq, COALESCE(p.read_seq, 0),"
+      " r.countable_head - COALESCE((SELECT x.ordinal FROM message x WHERE x.conv = r.conv AND "
+      "x.seq ="
+      " LEAST(r.head_seq, GREATEST(r.read_seq, r.join_seq - 1, r.cleared_to, IF(r.is_low, "
+      "r.low_last, r.high_last)))), 0),"
+      " m.seq, m.sender, m.client_msg_id, m.kind, m.server_ms, LEFT(m.body, ?)"
+      " FROM (SELECT u.uid, u.conv, u.read_seq, u.join_seq, u.cleared_to, c.head_seq, c.head_ms, "
+      "c.countable_head,"
+      " c.low_last, c.high_last, SUBSTR(u.conv, 1, 8) = ? AS is_low"
+      " FROM user_conv u JOIN conversation c ON c.conv = u.conv"
+      " WHERE u.uid = ? AND c.head_seq > 0 AND u.leave_seq = 0";
+  text += newest_first ? " AND c.head_ms < ? ORDER BY c.head_ms DESC, u.conv LIMIT ?) r"
+                       : " AND c.head_ms >= ? AND u.conv > ? ORDER BY u.conv LIMIT ?) r";
+  text +=
+      " LEFT JOIN message m ON m.conv = r.conv AND m.seq = r.head_seq AND m.seq > r.cleared_to"
+      " LEFT JOIN user_conv p ON p.conv = r.conv AND p.uid ="
+      " CAST(CONV(HEX(IF(r.is_low, SUBSTR(r.conv, 9), SUBSTR(r.conv, 1, 8))), 16, 10) AS UNSIGNED)";
+  text += newest_first ? " ORDER BY r.head_ms DESC, r.conv" : " ORDER BY r.conv";
+  return text;
+}
+inline constexpr std::string_view kStoreMs = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
+
+// --- accounts
+// -------------------------------------------------------------------------------------------------------
+inline constexpr std::string_view kNextUid =
+    "SELECT next_uid FROM store_state WHERE id = 1 FOR UPDATE";
+inline constexpr std::string_view kSetNextUid = "UPDATE store_state SET next_uid = ? WHERE id = 1";
+inline std::string insert_users(std::size_t rows) {
+  return multi_row("INSERT INTO user (uid, name, created_ms) VALUES ",
+                   "(?,NULLIF(?, ''),CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED))", rows);
+}
+inline constexpr std::string_view kSetCredential =
+    "INSERT INTO credential (uid, phc) VALUES (?, ?) ON DUPLICATE KEY UPDATE phc = VALUES(phc)";
+inline std::string find_by_uid(std::size_t rows) {
+  return multi_row("SELECT uid, COALESCE(name, '') FROM user WHERE uid IN (", "?", rows, ")");
+}
+inline std::string find_by_name(std::size_t rows) {
+  return multi_row("SELECT uid, COALESCE(name, '') FROM user WHERE name IN (", "?", rows, ")");
+}
+inline constexpr std::string_view kCredential =
+    "SELECT u.uid, COALESCE(u.name, ''), COALESCE(c.phc, '') FROM user u LEFT JOIN credential c ON "
+    "c.uid = u.uid"
+    " WHERE u.uid = ?";
+inline constexpr std::string_view kMakeGuard =
+    "INSERT INTO login_guard (subject, tokens_milli, filled_ms, failures, locks, locked_until_ms)"
+    " VALUES (?, 0, 0, 0, 0, 0) ON DUPLICATE KEY UPDATE subject = VALUES(subject)";
+inline constexpr std::string_view kReadGuard =
+    "SELECT tokens_milli, filled_ms, failures, locks, locked_until_ms,"
+    " CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) FROM login_guard WHERE subject = ? FOR UPDATE";
+inline constexpr std::string_view kWriteGuard =
+    "UPDATE login_guard SET tokens_milli = ?, filled_ms = ?, failures = ?, locks = ?, "
+    "locked_until_ms = ?"
+    " WHERE subject = ?";
+inline constexpr std::string_view kLockUser =
+    "SELECT COALESCE(name, '') FROM user WHERE uid = ? FOR UPDATE";
+inline constexpr std::string_view kReadSlot =
+    "SELECT auth_epoch, device FROM auth_slot WHERE uid = ? AND slot = ? FOR UPDATE";
+inline constexpr std::string_view kWriteSlot =
+    "INSERT INTO auth_slot (uid, slot, auth_epoch, device) VALUES (?,?,?,?)"
+    " ON DUPLICATE KEY UPDATE auth_epoch = VALUES(auth_epoch), device = VALUES(device)";
+inline constexpr std::string_view kWriteDevice =
+    "INSERT INTO device (uid, device, slot, name, last_login_ms)"
+    " VALUES (?,?,?,?,CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED))"
+    " ON DUPLICATE KEY UPDATE slot = VALUES(slot), name = VALUES(name), last_login_ms = "
+    "VALUES(last_login_ms)";
+inline std::string auth_epochs(std::size_t rows) {
+  return multi_row(
+      "SELECT u.uid, s.slot, COALESCE(s.auth_epoch, 0), COALESCE(u.name, '') FROM user u"
+      " LEFT JOIN auth_slot s ON s.uid = u.uid WHERE u.uid IN (",
+      "?", rows, ")");
+}
+
+// --- facts, schema
+// --------------------------------------------------------------------------------------------------
+inline constexpr std::string_view kFacts =
+    "SELECT store_epoch, clock_steps, beat_ms, CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
+    " FROM store_state WHERE id = 1";
+inline constexpr std::string_view kBeat =
+    "UPDATE store_state SET beat_ms = GREATEST(beat_ms, ?) WHERE id = 1";
+inline constexpr std::string_view kRaiseSteps =
+    "UPDATE store_state SET clock_steps = clock_steps + 1,"
+    " beat_ms = CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) WHERE id = 1 AND clock_steps = ?";
+inline constexpr std::string_view kHasSchema =
+    "SELECT COUNT(*) FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name "
+    "= 'schema_version'";
+inline constexpr std::string_view kApplied =
+    "SELECT version, sha256, applied_ms FROM schema_version ORDER BY version";
+inline constexpr std::string_view kRecordStep =
+    "INSERT INTO schema_version (version, sha256, applied_ms)"
+    " VALUES (?, ?, CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED))";
+
+}  // namespace hy::das::mysql::sql_text
