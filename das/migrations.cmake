@@ -23,11 +23,17 @@ function(hy_migrations engine)
   if(version EQUAL 0)
     set(text "")
   else()
-    set(text "#include \"das/engines/${engine}/migrations.h\"\n\n"
-      "namespace hy::das::${engine} {\nnamespace {\nconstexpr Migration kSteps[] = {\n${rows}};\n"
-      "}  // namespace\nconst std::span<const Migration> kMigrations = kSteps;\n"
-      "}  // namespace hy::das::${engine}\n")
-    string(CONCAT text ${text})
+    # One quoted argument: SQL is full of semicolons, which a list would swallow.
+    set(text "#include \"das/engines/${engine}/migrations.h\"
+
+namespace hy::das::${engine} {
+namespace {
+constexpr Migration kSteps[] = {
+${rows}};
+}  // namespace
+const std::span<const Migration> kMigrations = kSteps;
+}  // namespace hy::das::${engine}
+")
   endif()
   file(CONFIGURE OUTPUT ${out} CONTENT "${text}" @ONLY)
   set(hy_migrations_${engine} ${out} PARENT_SCOPE)
