@@ -116,7 +116,8 @@ struct Answer {
   std::uint32_t request_id = 0;
   Bytes body;
   Errc refused = Errc::kOk;  ///< for metrics
-  Errc close = Errc::kOk;    ///< not kOk: close after sending
+  bool close = false;        ///< close after sending
+  Errc close_why = Errc::kOk;
   bool no_compress = false;
   std::optional<Session> renewed;  ///< answer to PING with a fresh grant
 };

@@ -4,50 +4,21 @@
 #include "entry/ports/traffic.h"
 
 namespace hy::entry {
-namespace {
 
-constexpr OuterVerdict close_with(Errc code) {
-  return {OuterVerdict::Kind::kClose, code};
-}
-
-}  // namespace
-
-std::uint32_t ConnFsm::body_bytes_max(std::uint32_t first_frame_max) const {
+wire::ReadState ConnFsm::read_state() const {
   switch (state_) {
-    case ConnState::kHello: return limits::kHelloBytesMax;
-    case ConnState::kHandshake:
+    case ConnState::kHello:
+      if (discard_handshake_) return wire::ReadState::kServerAfterNotice;
+      return notice_sent_ ? wire::ReadState::kServerSecondHello : wire::ReadState::kServerHello;
+    case ConnState::kHandshake: return wire::ReadState::kServerHandshake;
     case ConnState::kLogin:
-    case ConnState::kLoggingIn: return first_frame_max;
+    case ConnState::kLoggingIn: return wire::ReadState::kServerLogin;
     case ConnState::kOpen:
-    case ConnState::kDraining: return limits::kBodyBytesMax;
-    case ConnState::kClosed: return 0;
-  }
-  return 0;
-}
-
-OuterVerdict ConnFsm::on_header(std::uint32_t command, std::uint32_t length,
-                                std::uint32_t first_frame_max) {
-  using Kind = OuterVerdict::Kind;
-  const auto outer = static_cast<OuterCommand>(command);
-  if (state_ == ConnState::kClosed) return close_with(Errc::kWrongState);
-  if (discard_handshake_ && outer == OuterCommand::kHandshake1) {
-    if (length > first_frame_max) return close_with(Errc::kFrameTooLarge);
-    discard_handshake_ = false;
-    return {Kind::kDiscard, Errc::kOk};
-  }
-  bool legal = false;
-  switch (state_) {
-    case ConnState::kHello: legal = outer == OuterCommand::kHello; break;
-    case ConnState::kHandshake: legal = outer == OuterCommand::kHandshake1; break;
-    case ConnState::kLogin:
-    case ConnState::kLoggingIn:
-    case ConnState::kOpen:
-    case ConnState::kDraining: legal = outer == OuterCommand::kData; break;
+    case ConnState::kDraining: return wire::ReadState::kServerOpen;
     case ConnState::kClosed: break;
   }
-  if (!legal) return close_with(Errc::kWrongState);
-  if (length > body_bytes_max(first_frame_max)) return close_with(Errc::kFrameTooLarge);
-  return {Kind::kTake, Errc::kOk};
+  HY_CHECK(state_ != ConnState::kClosed);
+  return wire::ReadState::kServerHello;
 }
 
 HelloAction ConnFsm::on_hello(bool known_key, bool notice_ready) {
@@ -61,6 +32,13 @@ HelloAction ConnFsm::on_hello(bool known_key, bool notice_ready) {
   notice_sent_ = true;
   discard_handshake_ = true;
   return HelloAction::kNotice;
+}
+
+bool ConnFsm::on_handshake() {
+  if (state_ == ConnState::kHandshake) return true;
+  HY_CHECK(state_ == ConnState::kHello && discard_handshake_);
+  discard_handshake_ = false;
+  return false;
 }
 
 void ConnFsm::on_channel_up() {

@@ -4,18 +4,9 @@
 
 #include "common/base/clock.h"
 #include "common/base/error.h"
-#include "common/base/limits.h"
+#include "common/wire/header.h"
 
 namespace hy::entry {
-
-/// Outer commands of the 16-byte header (wire-protocol.md).
-enum class OuterCommand : std::uint32_t {
-  kHello = 1,
-  kKeyNotice = 2,
-  kHandshake1 = 3,
-  kHandshake2 = 4,
-  kData = 5,
-};
 
 enum class ConnState : std::uint8_t {
   kHello,      ///< accepted, nothing yet
@@ -31,12 +22,6 @@ enum class ConnState : std::uint8_t {
 struct ConnTimes {
   Millis handshake_within{5'000};
   Millis login_within{10'000};
-};
-
-/// What to do with a frame whose header has come, before a byte of its body is buffered.
-struct OuterVerdict {
-  enum class Kind : std::uint8_t { kTake, kDiscard, kClose } kind = Kind::kClose;
-  Errc code = Errc::kOk;  ///< with kClose
 };
 
 /// What to do with a decrypted inner frame.
@@ -62,16 +47,14 @@ class ConnFsm {
     return state_ >= ConnState::kLogin && state_ != ConnState::kClosed;
   }
 
-  /// The largest body that a header may announce in this state.
-  [[nodiscard]] std::uint32_t body_bytes_max(std::uint32_t first_frame_max) const;
-
-  /// Version and magic were right. `length` is compared before anything is added to it.
-  OuterVerdict on_header(std::uint32_t command, std::uint32_t length,
-                         std::uint32_t first_frame_max);
+  /// Which outer frames are legal now and how long they may be. Precondition: not closed.
+  [[nodiscard]] wire::ReadState read_state() const;
   /// `known_key`: the entry holds the static key that HELLO names. `notice_ready`: a KEY_NOTICE is
   /// configured. One notice per connection; the HANDSHAKE_1 that was pipelined behind the HELLO is
   /// then discarded and a new HELLO expected.
   HelloAction on_hello(bool known_key, bool notice_ready);
+  /// A HANDSHAKE_1 came. False: it is the one to be discarded.
+  [[nodiscard]] bool on_handshake();
   /// HANDSHAKE_1 verified and answered.
   void on_channel_up();
   InnerVerdict on_inner(std::uint16_t type, std::uint16_t flags);

@@ -25,8 +25,7 @@ OutboundQueue::Push OutboundQueue::offer_push(OutFrame frame, bool ephemeral,
     add(std::move(frame));
     return Push::kQueued;
   }
-  if (hinting_ || size() >= limits.frames_max ||
-      bytes_ + frame.content().size() > limits.bytes_max) {
+  if (!has_room(frame.content().size(), limits)) {
     drop_push();
     return Push::kDropped;
   }

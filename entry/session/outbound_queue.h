@@ -38,6 +38,10 @@ class OutboundQueue {
 
   /// Answers, KICKED, GOAWAY, `ok`.
   void add(OutFrame frame);
+  /// Whether offer_push() would take a (not ephemeral) push of that size.
+  [[nodiscard]] bool has_room(std::size_t body_bytes, const QueueLimits& limits) const {
+    return !hinting_ && size() < limits.frames_max && bytes_ + body_bytes <= limits.bytes_max;
+  }
   /// A notification. Ephemeral ones are dropped first (from half full), and without a hint.
   Push offer_push(OutFrame frame, bool ephemeral, const QueueLimits& limits);
   /// The push window was full: the same as a full queue.

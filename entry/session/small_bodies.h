@@ -7,8 +7,9 @@
 #include "common/base/clock.h"
 #include "common/base/error.h"
 
-/// The few client messages that an entry makes by itself. Written out by hand (protobuf wire
-/// format), because cores see no generated code; a test parses each with the real one.
+/// The few client messages that an entry makes by itself. GoAway and the appended field are written
+/// out by hand (protobuf wire format), because cores see no generated code; a test parses each with
+/// the real one.
 namespace hy::entry {
 
 /// hy.client.v1.Refused. retry_after 0: left out; conn_counter 0: left out.
