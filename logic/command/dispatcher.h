@@ -1,0 +1,43 @@
+#pragma once
+
+#include "logic/command/registry.h"
+#include "logic/domain/grant.h"
+#include "logic/session/auth_fence.h"
+#include "logic/session/session_fifo.h"
+
+namespace hy::logic {
+
+/// From a forwarded frame to its handler. Order of checks: known command, body size, grant (who
+/// asks is what the grant proves, never what a body says), rate, place in the session's line,
+/// still worth doing, epoch fence.
+class Dispatcher {
+ public:
+  struct Options {
+    Millis queue_wait_max{2'000};  ///< waited longer than this in line: refused
+  };
+  struct Ports {
+    ReplyPort& replies;
+    const Grants& grants;
+    Rates& rates;
+    AuthFence& fence;
+    SessionFifo& fifo;
+    const Clock& clock;
+    Metrics& metrics;
+  };
+  Dispatcher(const Ports& ports, Commands commands, Options options)
+      : p_(ports), commands_(commands), options_(options) {}
+
+  /// Loop thread. The answer goes to the reply port, now or later, or never when the outcome of the
+  /// command is unknown.
+  void dispatch(RequestContext context, Bytes body);
+
+ private:
+  void start(const CommandRow& row, RequestPtr request, std::string_view body);
+  void fence(const CommandRow& row, RequestPtr request, Bytes body);
+
+  Ports p_;
+  Commands commands_;
+  Options options_;
+};
+
+}  // namespace hy::logic

@@ -1,0 +1,192 @@
+#include "logic/delivery/deliverer.h"
+
+#include <algorithm>
+
+#include "logic/metrics.h"
+
+namespace hy::logic {
+namespace {
+
+constexpr int kTriesMax = 2;
+
+Millis remaining(MonoTime deadline, MonoTime now) {
+  return std::max(Millis{0}, std::chrono::duration_cast<Millis>(deadline - now));
+}
+
+std::vector<Uid> uids_of(const std::vector<Target>& targets) {
+  std::vector<Uid> out;
+  out.reserve(targets.size());
+  for (const Target& t : targets) out.push_back(t.uid);
+  return out;
+}
+
+}  // namespace
+
+Deliverer::Deliverer(RouterPort& router, const Clock& clock, Metrics& metrics, Options options)
+    : router_(router), clock_(clock), metrics_(metrics), options_(options) {}
+
+void Deliverer::deliver(Delivery delivery, FirstResult on_result) {
+  Pending pending;
+  pending.delivery = std::move(delivery);
+  pending.delivery.until_ack = false;
+  pending.on_result = std::move(on_result);
+  start(std::move(pending));
+}
+
+void Deliverer::deliver_until_ack(Delivery delivery, Uid receiver,
+                                  std::move_only_function<void(bool)> done) {
+  Pending pending;
+  pending.delivery = std::move(delivery);
+  pending.delivery.until_ack = true;
+  pending.receiver = receiver;
+  pending.on_ack = std::move(done);
+  start(std::move(pending));
+}
+
+void Deliverer::start(Pending pending) {
+  const auto replica = choose(pending.delivery, std::nullopt);
+  if (!replica || pending_.size() >= options_.pending_max) {
+    metrics_.push_dropped(replica ? "pending_full" : "no_router");
+    if (pending.on_ack) pending.on_ack(false);
+    return;
+  }
+  const std::uint64_t id = ++last_id_;
+  const MonoTime now = clock_.now();
+  const auto it = pending_.emplace(id, std::move(pending)).first;
+  unanswered_.push_back({now + options_.unanswered_after, id});
+  forgotten_.push_back({now + options_.forget_after, id});
+  send(id, it->second, *replica, it->second.delivery.targets);
+}
+
+// A READY replica's "gone" counts, so READY ones come first; a conversation starts its search at
+// its own place, which keeps it on one replica.
+std::optional<std::size_t> Deliverer::choose(const Delivery& delivery,
+                                             std::optional<std::size_t> other_than) const {
+  const std::size_t count = router_.replicas();
+  if (count == 0) return std::nullopt;
+  const bool of_conversation = delivery.conversation != ConversationId{};
+  const std::uint64_t hash = of_conversation
+                                 ? std::hash<ConversationId>{}(delivery.conversation)
+                                 : std::hash<Uid>{}(delivery.targets.front().uid);
+  std::optional<std::size_t> warming;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t replica = (hash + i) % count;
+    if (replica == other_than || !router_.is_up(replica)) continue;
+    if (router_.is_ready(replica)) return replica;
+    if (!warming) warming = replica;
+  }
+  return warming;
+}
+
+void Deliverer::send(std::uint64_t id, Pending& pending, std::size_t replica,
+                     const std::vector<Target>& targets) {
+  pending.replica = replica;
+  ++pending.tries;
+  pending.unanswered = uids_of(targets);
+  metrics_.push_sent(pending.tries > 1);
+  router_.deliver(replica, id, pending.delivery, targets,
+                  remaining(pending.delivery.deadline, clock_.now()));
+}
+
+void Deliverer::retry_elsewhere(std::uint64_t id, Pending& pending,
+                                const std::vector<Target>& targets) {
+  const MonoTime now = clock_.now();
+  if (pending.tries >= kTriesMax || targets.empty() || now >= pending.delivery.deadline) return;
+  const auto replica = choose(pending.delivery, pending.replica);
+  if (!replica) return;
+  send(id, pending, *replica, targets);
+}
+
+std::vector<Target> Deliverer::unanswered_targets(const Pending& pending) const {
+  std::vector<Target> out;
+  for (const Target& t : pending.delivery.targets) {
+    if (std::ranges::find(pending.unanswered, t.uid) != pending.unanswered.end()) out.push_back(t);
+  }
+  return out;
+}
+
+void Deliverer::on_results(std::size_t replica, std::uint64_t id,
+                           const std::vector<TargetResult>& results) {
+  const auto it = pending_.find(id);
+  if (it == pending_.end()) {
+    metrics_.push_result_late();
+    return;
+  }
+  Pending& pending = it->second;
+  if (pending.on_result) std::exchange(pending.on_result, {})();
+  std::vector<Target> unknown;
+  bool is_acked = false;
+  for (const TargetResult& r : results) {
+    metrics_.push_result(r.result);
+    if (r.result == DeliverResult::kAcked) {
+      // A device of the sender's own does not make a message RELAYED.
+      is_acked = is_acked || r.uid == pending.receiver;
+      continue;
+    }
+    if (r.result != DeliverResult::kUnknown) {
+      std::erase(pending.unanswered, r.uid);
+      continue;
+    }
+    if (replica != pending.replica) continue;  // that replica was given up already
+    std::erase(pending.unanswered, r.uid);
+    const auto asked = std::ranges::find(pending.delivery.targets, r.uid, &Target::uid);
+    if (asked == pending.delivery.targets.end()) continue;
+    unknown.push_back({r.uid, r.slot == 0 ? asked->slots : 1U << (r.slot & 31U)});
+  }
+  if (is_acked && pending.on_ack) {
+    finish(it, true);
+    return;
+  }
+  if (!unknown.empty() && pending.tries < kTriesMax) {
+    for (const Target& still : unanswered_targets(pending)) unknown.push_back(still);
+    retry_elsewhere(id, pending, unknown);
+  }
+  if (pending.unanswered.empty() && !pending.on_ack) pending_.erase(it);
+}
+
+void Deliverer::on_replica_down(std::size_t replica) {
+  std::vector<std::uint64_t> lost;
+  for (const auto& [id, pending] : pending_) {
+    if (pending.replica == replica) lost.push_back(id);
+  }
+  std::ranges::sort(lost);  // ids rise with time: one conversation's messages keep their order
+  for (const std::uint64_t id : lost) {
+    Pending& pending = pending_.find(id)->second;
+    retry_elsewhere(id, pending,
+                    pending.on_ack ? pending.delivery.targets : unanswered_targets(pending));
+  }
+}
+
+void Deliverer::tick() {
+  const MonoTime now = clock_.now();
+  while (!unanswered_.empty() && unanswered_.front().at <= now) {
+    const std::uint64_t id = unanswered_.front().id;
+    unanswered_.pop_front();
+    const auto it = pending_.find(id);
+    if (it == pending_.end()) continue;
+    retry_elsewhere(id, it->second, unanswered_targets(it->second));
+  }
+  while (!forgotten_.empty() && forgotten_.front().at <= now) {
+    const std::uint64_t id = forgotten_.front().id;
+    forgotten_.pop_front();
+    const auto it = pending_.find(id);
+    if (it == pending_.end()) continue;
+    if (!it->second.unanswered.empty()) metrics_.push_unanswered();
+    finish(it, false);
+  }
+}
+
+void Deliverer::finish(Map::iterator it, bool acked) {
+  auto on_ack = std::move(it->second.on_ack);
+  pending_.erase(it);
+  if (on_ack) on_ack(acked);
+}
+
+bool Deliverer::pushes_may_be_missing() const {
+  for (std::size_t i = 0; i < router_.replicas(); ++i) {
+    if (router_.is_ready(i)) return false;
+  }
+  return true;
+}
+
+}  // namespace hy::logic

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <unordered_map>
+
+#include "logic/ports/router_port.h"
+
+namespace hy::logic {
+
+class Metrics;
+
+/// Hands notifications to router replicas. Best effort by design: a delivery that fails leaves a
+/// message in the log, and sync brings it. One conversation keeps to one replica while that one is
+/// READY (order). Targets answered UNKNOWN, or not answered at all within `unanswered_after`, are
+/// tried at one other replica; never at a third, so that a push storm does not grow when routers
+/// limp (router.md §8).
+class Deliverer {
+ public:
+  struct Options {
+    Millis unanswered_after{50};
+    Millis forget_after{3'000};  ///< also how long `acked` is waited for
+    std::size_t pending_max = 200'000;
+  };
+
+  Deliverer(RouterPort& router, const Clock& clock, Metrics& metrics, Options options);
+
+  /// Called with the first answer of a delivery, or never.
+  using FirstResult = std::move_only_function<void()>;
+  void deliver(Delivery delivery, FirstResult on_result = {});
+  /// True once a device of `receiver` confirmed (not merely got) it; false at the deadline, or when
+  /// no router can be asked. Called exactly once.
+  void deliver_until_ack(Delivery delivery, Uid receiver, std::move_only_function<void(bool)> done);
+
+  /// Results from a replica; those of forgotten deliveries are counted and dropped.
+  void on_results(std::size_t replica, std::uint64_t id, const std::vector<TargetResult>& results);
+  /// Its unanswered deliveries are tried elsewhere at once.
+  void on_replica_down(std::size_t replica);
+  /// Every 10 ms or so.
+  void tick();
+
+  [[nodiscard]] std::size_t pending() const { return pending_.size(); }
+  /// No replica is READY: pushes may be missing, so devices are asked to poll.
+  [[nodiscard]] bool pushes_may_be_missing() const;
+
+ private:
+  struct Pending {
+    Delivery delivery;
+    std::vector<Uid> unanswered;
+    std::size_t replica = 0;
+    int tries = 0;
+    Uid receiver;
+    FirstResult on_result;
+    std::move_only_function<void(bool)> on_ack;  ///< set: until_ack
+  };
+  struct Due {
+    MonoTime at{};
+    std::uint64_t id = 0;
+  };
+  using Map = std::unordered_map<std::uint64_t, Pending>;
+
+  void start(Pending pending);
+  [[nodiscard]] std::optional<std::size_t> choose(const Delivery& delivery,
+                                                  std::optional<std::size_t> other_than) const;
+  void send(std::uint64_t id, Pending& pending, std::size_t replica,
+            const std::vector<Target>& targets);
+  void retry_elsewhere(std::uint64_t id, Pending& pending, const std::vector<Target>& targets);
+  [[nodiscard]] std::vector<Target> unanswered_targets(const Pending& pending) const;
+  void finish(Map::iterator it, bool acked);
+
+  RouterPort& router_;
+  const Clock& clock_;
+  Metrics& metrics_;
+  Options options_;
+  std::uint64_t last_id_ = 0;
+  Map pending_;
+  std::deque<Due> unanswered_;  ///< ascending: one constant delay each
+  std::deque<Due> forgotten_;
+};
+
+}  // namespace hy::logic

@@ -1,0 +1,62 @@
+#include "logic/delivery/receipts.h"
+
+#include <algorithm>
+
+namespace hy::logic {
+namespace {
+
+constexpr Millis kReceiptDeadline{2'000};
+
+}  // namespace
+
+void Receipts::confirmed(const Confirmation& c) {
+  // The entry is not believed further than this: both people belong to the pair, and nobody
+  // confirms his own message to himself.
+  const bool is_sound = c.seq.value() > 0 && !c.conversation.is_group() &&
+                        c.conversation.has(c.sender) && c.conversation.has(c.by);
+  if (!is_sound || c.sender == c.by) return;
+  trace_.mark(c.conversation, c.seq, Rung::kConfirmed, clock_.now());
+  add(c.sender, {c.conversation, c.seq, c.by, c.by_slot, ReceiptKind::kDelivered});
+}
+
+void Receipts::read(ConversationId conversation, Uid by, Slot by_slot, Seq seq) {
+  add(conversation.peer_of(by), {conversation, seq, by, by_slot, ReceiptKind::kRead});
+}
+
+void Receipts::add(Uid to, const ReceiptItem& item) {
+  std::vector<ReceiptItem>& items = items_[to];
+  if (items.empty()) order_.push_back(to);
+  // Cumulative: one item per conversation, person and kind.
+  const auto same = std::ranges::find_if(items, [&item](const ReceiptItem& known) {
+    return known.conversation == item.conversation && known.by == item.by &&
+           known.by_slot == item.by_slot && known.kind == item.kind;
+  });
+  if (same == items.end()) {
+    items.push_back(item);
+  } else {
+    same->up_to = std::max(same->up_to, item.up_to);
+  }
+}
+
+void Receipts::flush() {
+  if (order_.empty()) return;
+  const MonoTime now = clock_.now();
+  for (const Uid to : order_) {
+    const std::vector<ReceiptItem>& items = items_[to];
+    Delivery delivery;
+    delivery.type = kTypeReceipt;
+    delivery.body = encode_receipts(items);
+    delivery.targets = {{to, 0}};
+    delivery.deadline = now + kReceiptDeadline;
+    for (const ReceiptItem& item : items) {
+      if (item.kind == ReceiptKind::kDelivered) {
+        trace_.mark(item.conversation, item.up_to, Rung::kReceiptSent, now);
+      }
+    }
+    deliverer_.deliver(std::move(delivery));
+  }
+  order_.clear();
+  items_.clear();
+}
+
+}  // namespace hy::logic

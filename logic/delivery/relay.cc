@@ -1,0 +1,39 @@
+#include "logic/delivery/relay.h"
+
+#include "logic/command/client_body.h"
+#include "logic/domain/permission.h"
+
+namespace hy::logic {
+
+std::vector<Target> pair_targets(Uid receiver, Uid sender, Slot sender_slot) {
+  std::uint32_t others = 0;
+  for (std::uint32_t slot = 1; slot <= kSlotMax; ++slot) {
+    if (slot != static_cast<std::uint32_t>(sender_slot)) others |= 1U << slot;
+  }
+  return {{receiver, 0}, {sender, others}};
+}
+
+Status Relay::may_relay(ConversationId pair, Uid sender) const {
+  const PairFactsCache::Entry* known = facts_.find(pair);
+  if (known == nullptr || clock_.now() - known->read_at > PairFactsCache::kRelayAgeMax) {
+    return fail(Errc::kStoreDown, "this pair is not known well enough to relay");
+  }
+  return may_send(pair, sender, known->facts);
+}
+
+void Relay::run(const StoredMessage& message, Slot sender_slot, Uid receiver, CallContext call,
+                std::move_only_function<void(bool)> done) {
+  Delivery delivery;
+  delivery.type = kTypePush;
+  delivery.body = encode_push(message, true);
+  delivery.conversation = message.conversation;
+  delivery.sender = message.sender;
+  delivery.client_msg_id = message.client_msg_id;
+  delivery.targets = pair_targets(receiver, message.sender, sender_slot);
+  delivery.numbered = true;
+  delivery.deadline = call.deadline;
+  delivery.trace = call.trace;
+  deliverer_.deliver_until_ack(std::move(delivery), receiver, std::move(done));
+}
+
+}  // namespace hy::logic

@@ -1,0 +1,131 @@
+#pragma once
+
+#include <functional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "common/rpc/stream.h"
+#include "hy/das/v1/logic_stream.pb.h"
+#include "logic/ports/account_port.h"
+#include "logic/ports/message_log_port.h"
+#include "logic/ports/relation_port.h"
+#include "logic/rpc/deadline_wheel.h"
+
+namespace hy::logic {
+
+class Metrics;
+
+/// The store's side of logic: one stream to every das of the group. A conversation keeps to one das
+/// (rendezvous hash over those that are up), which only helps batching; any das may serve any call.
+/// All calls are idempotent, so one that was on a lost stream, or that a das could not serve, is sent
+/// once to another das, within the retry budget. What remains unknown is reported as unknown.
+/// Thread: loop.
+class DasClient final : public MessageLogPort, public RelationPort, public AccountPort {
+ public:
+  struct Options {
+    Millis call_within{2'000};
+    Millis grace{250};  ///< how much longer than its own deadline an answer is waited for
+    double retry_share = 0.1;
+    double retry_burst = 1'000;
+  };
+  using Out = rpc::Stream<hy::das::v1::DataBatch>;
+  using Call = hy::das::v1::Call;
+  using CallAnswer = hy::das::v1::CallAnswer;
+
+  DasClient(std::vector<std::string> names, const Clock& clock, Metrics& metrics, Options options);
+
+  // Stream events of das number `peer`; the Hello is sent by the caller.
+  void on_up(std::size_t peer, Out stream);
+  void on_batch(std::size_t peer, hy::das::v1::DataAnswerBatch& batch);
+  void on_down(std::size_t peer);
+  /// Every 50 ms or so: ends what nobody answered.
+  void tick();
+  [[nodiscard]] std::size_t pending() const { return appends_.size() + calls_.size(); }
+  /// Names of the das that are not up.
+  [[nodiscard]] std::vector<std::string> missing() const;
+
+  void append(std::shared_ptr<const AppendRequest> request, Done<Appended> done) override;
+  void pull(const PullQuery& query, CallContext call, Done<Slice> done) override;
+  void find(const FindQuery& query, CallContext call, Done<Found> done) override;
+  void mark_read(Uid uid, ConversationId conversation, Seq seq, CallContext call,
+                 Done<ReadMarked> done) override;
+  void list(const ConversationsQuery& query, CallContext call, Done<Conversations> done) override;
+  void change_counters(const std::vector<Uid>& uids, CallContext call,
+                       Done<std::vector<std::uint64_t>> done) override;
+  [[nodiscard]] bool store_up() const override;
+  [[nodiscard]] StoreMarks marks() const override { return marks_; }
+
+  void open_pair(ConversationId pair, CallContext call, Done<PairFacts> done) override;
+  void set_block(Uid uid, Uid peer, bool on, CallContext call, Done<PairFacts> done) override;
+
+  void begin_login(Uid uid, const std::string& name, const std::string& peer_ip, CallContext call,
+                   Done<LoginFacts> done) override;
+  void login_failed(Uid uid, const std::string& peer_ip, CallContext call) override;
+  void sign_in(const SignInRequest& request, CallContext call, Done<SignedIn> done) override;
+  void auth_epochs(const std::vector<SlotKey>& keys, CallContext call,
+                   Done<std::vector<KnownEpoch>> done) override;
+  void create(const std::vector<NewAccount>& accounts, CallContext call,
+              Done<std::vector<Account>> done) override;
+  void find(const std::vector<Uid>& uids, const std::vector<std::string>& names, CallContext call,
+            Done<std::vector<Account>> done) override;
+  void revoke(Uid uid, Slot slot, CallContext call, Done<bool> done) override;
+
+ private:
+  using CallDone = std::move_only_function<void(Result<CallAnswer*>)>;
+  struct Peer {
+    std::string name;
+    std::uint64_t name_hash = 0;
+    Out stream;
+    bool is_up = false;
+    bool is_leaving = false;  ///< said goodbye
+    bool store_up = false;
+  };
+  struct Sent {
+    std::size_t peer = 0;
+    bool is_retried = false;
+    std::uint64_t hash = 0;
+    MonoTime deadline{};
+  };
+  struct PendingAppend {
+    Sent sent;
+    std::shared_ptr<const AppendRequest> request;
+    Done<Appended> done;
+  };
+  struct PendingCall {
+    Sent sent;
+    Call call;
+    CallDone done;
+  };
+
+  [[nodiscard]] std::optional<std::size_t> choose(std::uint64_t hash,
+                                                  std::optional<std::size_t> other_than) const;
+  [[nodiscard]] Error refusal() const;
+  [[nodiscard]] MonoTime cut(MonoTime deadline) const;
+  [[nodiscard]] std::uint32_t remaining_ms(MonoTime deadline) const;
+  void write(std::uint64_t id, const PendingAppend& pending);
+  void write(std::uint64_t id, const PendingCall& pending);
+  void start(Call call, std::uint64_t hash, CallContext context, CallDone done);
+  template <class T, class Pick>
+  void start(Call call, std::uint64_t hash, CallContext context, Done<T> done, Pick pick);
+  [[nodiscard]] std::optional<std::size_t> take_retry(const Sent& sent);
+  void on_append(hy::das::v1::AppendAnswer& answer);
+  void on_call(CallAnswer& answer);
+  void retry_or_end_append(std::uint64_t id, Error error);
+  void retry_or_end_call(std::uint64_t id, Error error);
+  void learn(std::size_t peer, const hy::das::v1::DataAnswerBatch& batch);
+
+  std::vector<Peer> peers_;
+  const Clock& clock_;
+  Metrics& metrics_;
+  Options options_;
+  StoreMarks marks_;
+  double retry_tokens_;
+  std::uint64_t last_id_ = 0;
+  std::unordered_map<std::uint64_t, PendingAppend> appends_;
+  std::unordered_map<std::uint64_t, PendingCall> calls_;
+  DeadlineWheel wheel_;
+  std::vector<std::uint64_t> due_;
+};
+
+}  // namespace hy::logic

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "common/base/clock.h"
+
+namespace hy::logic {
+
+/// Many deadlines, few ticks: an id is returned by the first due() after its time, at most one step
+/// late. Ids that ended before stay in their slot and are skipped by the owner.
+class DeadlineWheel {
+ public:
+  static constexpr Millis kStep{32};
+
+  explicit DeadlineWheel(MonoTime start) : at_(start) {}
+
+  void add(std::uint64_t id, MonoTime deadline) {
+    const auto ahead = (deadline - at_) / kStep + 1;
+    const auto slots = std::clamp<std::int64_t>(ahead, 1, kSlots - 1);
+    slots_[(cursor_ + static_cast<std::size_t>(slots)) % kSlots].push_back({id, deadline});
+  }
+
+  /// Appends the ids whose time has come. Calls may be any time apart.
+  void due(MonoTime now, std::vector<std::uint64_t>& out) {
+    while (at_ + kStep <= now) {
+      at_ += kStep;
+      cursor_ = (cursor_ + 1) % kSlots;
+      std::vector<Item> items = std::move(slots_[cursor_]);
+      slots_[cursor_].clear();
+      for (const Item& item : items) {
+        if (item.deadline <= now) {
+          out.push_back(item.id);
+        } else {
+          add(item.id, item.deadline);  // beyond the wheel's horizon when it was added
+        }
+      }
+    }
+  }
+
+ private:
+  struct Item {
+    std::uint64_t id;
+    MonoTime deadline;
+  };
+  static constexpr std::size_t kSlots = 128;
+  std::array<std::vector<Item>, kSlots> slots_;
+  std::size_t cursor_ = 0;
+  MonoTime at_;
+};
+
+}  // namespace hy::logic

@@ -1,0 +1,110 @@
+#include "logic/rpc/router_client.h"
+
+#include "logic/delivery/deliverer.h"
+
+namespace hy::logic {
+namespace pb = hy::router::v1;
+namespace {
+
+constexpr std::size_t kDeliverOverheadBytes = 128;
+constexpr std::size_t kKickBytes = 96;
+
+}  // namespace
+
+static_assert(static_cast<int>(DeliverResult::kWritten) == 1 &&
+              static_cast<int>(DeliverResult::kAcked) == 5);
+
+RouterClient::RouterClient(std::vector<std::string> names) {
+  for (std::string& name : names) {
+    Replica replica;
+    replica.name = std::move(name);
+    replicas_.push_back(std::move(replica));
+  }
+}
+
+void RouterClient::on_up(std::size_t replica, Out stream) {
+  replicas_[replica].stream = stream;
+  replicas_[replica].is_up = true;
+  replicas_[replica].is_ready = false;
+  replicas_[replica].is_leaving = false;
+}
+
+void RouterClient::on_down(std::size_t replica) {
+  replicas_[replica].is_up = false;
+  replicas_[replica].is_ready = false;
+  replicas_[replica].stream = {};
+  deliverer_->on_replica_down(replica);
+}
+
+void RouterClient::on_batch(std::size_t replica, pb::RouterAnswerBatch& batch) {
+  if (batch.has_hello() || batch.ready_changed()) replicas_[replica].is_ready = batch.ready();
+  if (batch.has_goodbye()) replicas_[replica].is_leaving = true;
+  std::vector<TargetResult> results;
+  for (const pb::DeliverResults& answer : batch.results()) {
+    results.clear();
+    for (const pb::TargetResult& r : answer.results()) {
+      const bool is_known = r.result() >= 1 && r.result() <= 5;
+      results.push_back({Uid{r.uid()}, r.slot(),
+                         is_known ? static_cast<DeliverResult>(r.result())
+                                  : DeliverResult::kUnknown});
+    }
+    deliverer_->on_results(replica, answer.id(), results);
+  }
+}
+
+std::vector<std::string> RouterClient::missing() const {
+  std::vector<std::string> out;
+  for (const Replica& replica : replicas_) {
+    if (!replica.is_up) out.push_back(replica.name);
+  }
+  return out;
+}
+
+bool RouterClient::is_up(std::size_t replica) const {
+  return replicas_[replica].is_up && replicas_[replica].stream.has_room();
+}
+
+bool RouterClient::is_ready(std::size_t replica) const {
+  return is_up(replica) && replicas_[replica].is_ready && !replicas_[replica].is_leaving;
+}
+
+void RouterClient::deliver(std::size_t replica, std::uint64_t id, const Delivery& delivery,
+                           const std::vector<Target>& targets, Millis remaining) {
+  const Out& stream = replicas_[replica].stream;
+  pb::Deliver& out = *stream.next().add_delivers();
+  out.set_id(id);
+  out.set_type(delivery.type);
+  out.set_body(delivery.body);
+  if (delivery.conversation != ConversationId{}) {
+    out.set_conversation(delivery.conversation.to_bytes());
+  }
+  out.set_seq(delivery.seq.value());
+  out.set_sender(delivery.sender.value());
+  if (delivery.client_msg_id) out.set_client_msg_id(delivery.client_msg_id->to_bytes());
+  for (const Target& target : targets) {
+    pb::Target& t = *out.add_targets();
+    t.set_uid(target.uid.value());
+    t.set_slots(target.slots);
+  }
+  out.set_remaining_ms(static_cast<std::uint32_t>(std::max<std::int64_t>(remaining.count(), 1)));
+  out.set_numbered(delivery.numbered);
+  out.set_until_ack(delivery.until_ack);
+  out.set_trace(delivery.trace.value());
+  stream.queued(delivery.body.size() + kDeliverOverheadBytes);
+}
+
+void RouterClient::kick(const KickOrder& order) {
+  for (const Replica& replica : replicas_) {
+    if (!replica.is_up || !replica.stream.has_room()) continue;
+    pb::KickKey& out = *replica.stream.next().add_kicks();
+    out.set_uid(order.uid.value());
+    out.set_slot(static_cast<std::uint32_t>(order.slot));
+    out.set_below_auth_epoch(order.below_auth_epoch);
+    out.set_below_conn_counter(order.below_conn_counter);
+    out.set_code(static_cast<std::uint32_t>(order.code));
+    out.set_reason(order.reason);
+    replica.stream.queued(kKickBytes);
+  }
+}
+
+}  // namespace hy::logic

@@ -1,0 +1,70 @@
+#pragma once
+
+#include <unordered_map>
+#include <vector>
+
+#include "logic/domain/lru_map.h"
+#include "logic/ports/account_port.h"
+
+namespace hy::logic {
+
+/// What logic knows of (uid, slot)'s auth_epoch: the fence behind the kick (guarantees.md G12, G20).
+/// Knowledge is good for two seconds, then it is asked for again before a command passes; all
+/// questions of one turn of the loop travel as one call. When das cannot say, the last known value
+/// judges: a lower epoch stays refused, and who was let in stays in until the store is back.
+class AuthFence {
+ public:
+  struct Options {
+    Millis fresh_for{2'000};
+    Millis ask_within{1'000};  ///< how long a command waits for the answer at most
+    std::size_t keys_max = 1'000'000;
+    std::size_t waiting_max = 100'000;
+  };
+  /// What the fence says of a session or a token.
+  struct Verdict {
+    bool is_stale = false;         ///< a higher epoch is known, or there is no such user
+    bool is_known = false;         ///< das said so, at some time
+    std::uint32_t auth_epoch = 0;  ///< the one known; 0 with is_known: no such user
+    std::string name;              ///< of the user, when das said it just now
+  };
+  using Answer = std::move_only_function<void(const Verdict&)>;
+
+  AuthFence(AccountPort& accounts, const Clock& clock, Options options)
+      : accounts_(accounts), clock_(clock), options_(options), known_(options.keys_max) {}
+
+  /// `answer` is called now when knowledge is fresh, else when das has answered or cannot.
+  void check(SlotKey key, std::uint32_t auth_epoch, Answer answer);
+  /// The same, but das is always asked: logins show the name.
+  void check_at_das(SlotKey key, std::uint32_t auth_epoch, Answer answer);
+  /// Something newer was heard: a sign-in or a revocation that passed here.
+  void learn(SlotKey key, std::uint32_t auth_epoch);
+  void forget(SlotKey key) { known_.erase(key); }
+  /// At the end of a turn: the questions go out.
+  void flush();
+
+ private:
+  struct Known {
+    std::uint32_t auth_epoch = 0;
+    MonoTime asked_at{};
+  };
+  struct Waiting {
+    std::uint32_t auth_epoch = 0;
+    Answer answer;
+  };
+
+  void ask(SlotKey key, std::uint32_t auth_epoch, Answer answer);
+  [[nodiscard]] Verdict judge(SlotKey key, std::uint32_t auth_epoch, std::string name);
+  void settle(const std::vector<SlotKey>& keys, MonoTime asked_at,
+              const Result<std::vector<KnownEpoch>>& result,
+              std::unordered_map<SlotKey, std::vector<Waiting>>& waiting);
+
+  AccountPort& accounts_;
+  const Clock& clock_;
+  Options options_;
+  LruMap<SlotKey, Known> known_;
+  std::vector<SlotKey> asking_;
+  std::unordered_map<SlotKey, std::vector<Waiting>> waiting_;
+  std::size_t waiting_count_ = 0;
+};
+
+}  // namespace hy::logic

@@ -1,0 +1,77 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <unordered_map>
+#include <utility>
+
+#include "common/base/ids.h"
+
+namespace hy::logic {
+
+/// Lets the commands of one session start one after another: the next one starts when the one
+/// before it has issued its write (or ended). That is all that order needs: from there on one
+/// stream and one lane keep it. Sessions do not wait for each other.
+class SessionFifo {
+ public:
+  struct Key {
+    std::uint64_t stream = 0;
+    ConnId conn;
+    friend bool operator==(const Key&, const Key&) = default;
+  };
+
+  /// Being first in the line of one session. Given back by release() or on destruction, once.
+  class Turn {
+   public:
+    Turn() = default;
+    Turn(SessionFifo* fifo, Key key) : fifo_(fifo), key_(key) {}
+    Turn(Turn&& other) noexcept : fifo_(std::exchange(other.fifo_, nullptr)), key_(other.key_) {}
+    Turn& operator=(Turn&& other) noexcept {
+      if (this != &other) {
+        release();
+        fifo_ = std::exchange(other.fifo_, nullptr);
+        key_ = other.key_;
+      }
+      return *this;
+    }
+    ~Turn() { release(); }
+    void release() {
+      if (fifo_ != nullptr) std::exchange(fifo_, nullptr)->next(key_);
+    }
+
+   private:
+    SessionFifo* fifo_ = nullptr;
+    Key key_;
+  };
+  using Job = std::move_only_function<void(Turn)>;
+
+  explicit SessionFifo(std::size_t waiting_max) : waiting_max_(waiting_max) {}
+
+  /// Runs `job` now, or when its turn comes. False: `waiting_max` are waiting already; `job` is
+  /// untouched.
+  bool enter(Key key, Job& job);
+  /// Sessions with something running or waiting.
+  [[nodiscard]] std::size_t sessions() const { return lines_.size(); }
+
+ private:
+  struct KeyHash {
+    std::size_t operator()(const Key& k) const noexcept {
+      return mix64(k.stream ^ mix64(k.conn.value()));
+    }
+  };
+  struct Line {
+    std::deque<Job> waiting;
+    bool is_running = false;  ///< a job of this line is on the stack: its release only marks
+    bool is_free = false;
+  };
+
+  void next(Key key);
+  void run(Key key, Job job);
+
+  std::size_t waiting_max_;
+  std::unordered_map<Key, Line, KeyHash> lines_;
+};
+
+}  // namespace hy::logic
