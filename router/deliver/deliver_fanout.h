@@ -1,0 +1,108 @@
+#pragma once
+
+#include <cstdint>
+#include <queue>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "common/flat/flat_map.h"
+#include "router/lease/lease_table.h"
+#include "router/link/router_link.h"
+#include "router/placement/placement_table.h"
+#include "router/ports/entry_port.h"
+#include "router/ports/logic_port.h"
+#include "router/ports/stats.h"
+
+namespace hy::router {
+
+/// A user's slots as logic names them: bit 1 << slot, 0 = all.
+struct Target {
+  Uid uid;
+  std::uint32_t slots = 0;
+};
+
+struct PlacedAnswer {
+  Uid uid;
+  std::uint32_t slots_found = 0;
+  bool unknown = false;
+};
+
+struct FanoutRules {
+  std::size_t targets_max = 512;
+  std::size_t pending_max = 200'000;  ///< forwards that wait for results; more: unknown
+  Millis deadline_max{10'000};
+  Millis deadline_default{3'000};  ///< when logic states none
+  Millis ack_wait{3'000};          ///< until_ack: how long an `acked` may come
+};
+
+/// Targets → one forward per entry → results per connection → results per (uid, slot), router.md
+/// §8. Says "gone" only when this replica is READY and has no live row. One thread; time is an
+/// argument.
+class DeliverFanout {
+ public:
+  DeliverFanout(FanoutRules rules, const PlacementTable& table, const LeaseTable& leases,
+                RouterLink& link, EntryPort& entries, LogicPort& logics, RouterStats& stats);
+
+  void deliver(LogicId logic, const Delivery& delivery, std::span<const Target> targets,
+               MonoTime now);
+  struct ConnOutcome {
+    ConnId conn;
+    DeliverResult result = DeliverResult::kNone;
+  };
+  /// An entry's answer to forward `id`.
+  void on_results(EntryId entry, std::uint64_t id, std::span<const ConnOutcome> outcomes,
+                  MonoTime now);
+  /// What was under way to it is unknown.
+  void on_entry_lost(EntryId entry);
+  /// Deadlines; call at least every LeaseRules::tick.
+  void expire(MonoTime now);
+  [[nodiscard]] std::vector<PlacedAnswer> query(std::span<const Uid> uids, MonoTime now);
+  [[nodiscard]] std::size_t pending() const { return pending_.size(); }
+
+ private:
+  enum class Standing : std::uint8_t { kNone, kUnknown, kLive };
+  struct Leg {
+    ConnId conn;
+    Uid uid;
+    Slot slot = Slot::kNone;
+    bool answered = false;
+    bool over = false;
+  };
+  struct Pending {
+    LogicId logic;
+    std::uint64_t delivery_id = 0;
+    EntryId entry;
+    bool until_ack = false;
+    MonoTime deadline{};
+    MonoTime ack_deadline{};
+    std::vector<Leg> legs;
+  };
+  struct Resolved {
+    FlatMap<EntryId, std::vector<Leg>> by_entry;
+    std::vector<TargetOutcome> outcomes;
+  };
+
+  [[nodiscard]] Standing judge(const Row& row, MonoTime now) const;
+  void resolve(const Target& target, Resolved& out, MonoTime now);
+  void forward(LogicId logic, const Delivery& delivery, EntryId entry, std::vector<Leg> legs,
+               std::vector<TargetOutcome>& outcomes, MonoTime now);
+  [[nodiscard]] DeliverResult true_result(const Pending& pending, const Leg& leg,
+                                          DeliverResult said) const;
+  void count(DeliverResult result, std::uint64_t n = 1);
+  void fail_unanswered(Pending& pending);
+
+  FanoutRules rules_;
+  const PlacementTable& table_;
+  const LeaseTable& leases_;
+  RouterLink& link_;
+  EntryPort& entries_;
+  LogicPort& logics_;
+  RouterStats& stats_;
+  FlatMap<std::uint64_t, Pending> pending_;
+  using Due = std::pair<MonoTime, std::uint64_t>;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  std::uint64_t last_forward_ = 0;
+};
+
+}  // namespace hy::router
