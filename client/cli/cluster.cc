@@ -5,6 +5,7 @@
 
 #include "client/cli/operator_client.h"
 #include "client/cli/private_store.h"
+#include "client/cli/profile.h"
 #include "common/base/bytes.h"
 #include "common/crypto/system_random.h"
 #include "common/http/http_get.h"
@@ -149,13 +150,34 @@ Status Cluster::start_redis() {
 }
 
 Result<std::vector<Account>> Cluster::add_users(const std::vector<std::string>& names) {
-  crypto::SystemRandom random;
+  const Target target{options_.cluster, {}, {}, options_.folder / "people", std::nullopt};
   std::vector<Account> accounts;
+  std::vector<Account> fresh;
+  crypto::SystemRandom random;
   for (const std::string& name : names) {
-    accounts.push_back({Uid{}, name, random_hex(random, kPasswordBytes)});
+    // In a folder that was kept, the people of the last time are still there.
+    if (const auto known = find_person(target, name, Slot::kPhone);
+        known && !known->password.empty()) {
+      accounts.push_back({known->uid, name, known->password});
+    } else {
+      fresh.push_back({Uid{}, name, random_hex(random, kPasswordBytes)});
+    }
   }
-  HY_TRY(auto door, OperatorClient::open(operator_access(layout_), kOperatorWithin));
-  HY_TRY_VOID(door->add_users(accounts, kOperatorWithin));
+  if (!fresh.empty()) {
+    HY_TRY(auto door, OperatorClient::open(operator_access(layout_), kOperatorWithin));
+    HY_TRY_VOID(door->add_users(fresh, kOperatorWithin));
+  }
+  for (Account& account : fresh) {
+    Person person;
+    person.name = account.name;
+    person.uid = account.uid;
+    person.password = account.password;
+    HY_TRY_VOID(keep_person(target, person));
+    accounts.push_back(std::move(account));
+  }
+  std::ranges::sort(accounts, {}, [&names](const Account& a) {
+    return std::ranges::find(names, a.name) - names.begin();
+  });
   return accounts;
 }
 

@@ -33,6 +33,12 @@ void Ledger::step(const ClientMsgId& id, Step step, Time now) {
   }
   if (step == Step::kRefused && entry.step != Step::kRefused) ++totals_.refused;
   if (is_stored(entry.step) && !is_stored(step)) return;  // nothing comes after STORED but receipts
+  if (step == Step::kRelayed && entry.step != Step::kRelayed) ++totals_.relayed;
+  if (step != Step::kRelayed && step != Step::kSent && entry.step == Step::kRelayed) {
+    --totals_.relayed;
+  }
+  // A message that was RELAYED stays so until it is stored or refused, also while it is sent again.
+  if (step == Step::kSent && entry.step == Step::kRelayed) return;
   entry.step = step;
 }
 
@@ -73,19 +79,15 @@ void Ledger::shown(const std::string& receiver, const Message& message) {
 
 LedgerCounts Ledger::counts(Time lost_before) const {
   LedgerCounts out = totals_;
+  if (lost_before == Time::min()) return out;
   for (const auto& [id, entry] : entries_) {
-    if (entry.step == Step::kRelayed) ++out.relayed;
     if (is_stored(entry.step) && !entry.is_shown && entry.stored_at < lost_before) ++out.lost;
   }
   return out;
 }
 
 bool Ledger::is_settled() const {
-  for (const auto& [id, entry] : entries_) {
-    if (entry.step == Step::kRefused) continue;
-    if (!is_stored(entry.step) || !entry.is_shown) return false;
-  }
-  return true;
+  return totals_.sent == totals_.stored + totals_.refused && totals_.delivered == totals_.stored;
 }
 
 std::vector<std::string> Ledger::faults(std::size_t max, Time lost_before) const {

@@ -63,7 +63,7 @@ class Ledger {
   std::map<ClientMsgId, Entry> entries_;
   std::deque<ClientMsgId> order_;
   std::map<std::pair<std::string, ConversationId>, std::uint64_t> largest_;
-  LedgerCounts totals_;  // relayed and lost are computed from entries_
+  LedgerCounts totals_;  // without lost, which is computed from entries_
   std::vector<std::string> faults_;
 };
 

@@ -12,12 +12,25 @@
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <mutex>
+#include <set>
 #include <string>
 
 namespace hy::cli {
 namespace {
 
 constexpr std::size_t kOutputBytesMax = 1'024 * 1'024;
+
+/// The programs that run now, for end_all_children().
+struct Family {
+  std::mutex mutex;
+  std::set<pid_t> pids;
+  bool is_ending = false;
+};
+Family& family() {
+  static Family* const it = new Family;  // never destroyed: threads may end after main
+  return *it;
+}
 
 int open_pidfd(pid_t pid) {
   return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
@@ -79,6 +92,8 @@ Result<Child> spawn_to(const Command& command, int out) {
   p.out = out >= 0 ? out : null.get();
   p.error_pipe = error_in.get();
   p.parent = ::getpid();
+  const std::lock_guard lock(family().mutex);
+  if (family().is_ending) return fail(Errc::kChildFailed, "stopping");
   const pid_t pid = ::fork();
   if (pid < 0) return cannot_start(command.argv.front(), errno);
   if (pid == 0) child_main(p);
@@ -92,6 +107,7 @@ Result<Child> spawn_to(const Command& command, int out) {
     ::waitpid(pid, nullptr, 0);
     return cannot_start(command.argv.front(), why);
   }
+  family().pids.insert(pid);
   return Child(pid, UniqueFd(open_pidfd(pid)));
 }
 
@@ -111,6 +127,10 @@ void Child::signal(int number) const {
 std::optional<int> Child::try_wait() {
   int status = 0;
   if (pid_ <= 0 || ::waitpid(pid_, &status, WNOHANG) != pid_) return std::nullopt;
+  {
+    const std::lock_guard lock(family().mutex);
+    family().pids.erase(pid_);
+  }
   pid_ = -1;
   return status;
 }
@@ -162,6 +182,21 @@ Result<Finished> run(const Command& command, Millis within) {
   }
   done.code = WIFSIGNALED(*status) ? 128 + WTERMSIG(*status) : WEXITSTATUS(*status);
   return done;
+}
+
+void end_all_children() {
+  std::set<pid_t> pids;
+  {
+    const std::lock_guard lock(family().mutex);
+    family().is_ending = true;
+    pids = family().pids;
+  }
+  for (const pid_t pid : pids) ::kill(pid, SIGKILL);
+  for (const pid_t pid : pids) {
+    siginfo_t info;
+    // WNOWAIT: the supervisor's thread may be about to collect it.
+    ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT);
+  }
 }
 
 std::size_t resident_bytes(pid_t pid) {

@@ -55,6 +55,10 @@ struct Finished {
 };
 Result<Finished> run(const Command& command, Millis within);
 
+/// Kills every program that this process started and waits for their ends; no other one starts any
+/// more. For the last moments of a process: a signal, while other threads are anywhere.
+void end_all_children();
+
 /// Resident memory of a process in bytes; 0 when it is gone.
 std::size_t resident_bytes(pid_t pid);
 
