@@ -1,0 +1,39 @@
+#include "common/net/io_threads.h"
+
+#include <pthread.h>
+
+#include <string>
+
+#include "common/base/check.h"
+#include "common/obs/log.h"
+
+namespace hy::net {
+
+IoThreads::IoThreads(std::size_t count) {
+  HY_CHECK(count >= 1);
+  for (std::size_t i = 0; i < count; ++i) {
+    contexts_.emplace_back(1);  // 1: one thread runs it, so Asio leaves its locks out
+    guards_.emplace_back(asio::make_work_guard(contexts_.back()));
+  }
+}
+
+IoThreads::~IoThreads() {
+  stop();
+}
+
+void IoThreads::start() {
+  HY_CHECK(threads_.empty());
+  for (std::size_t i = 0; i < contexts_.size(); ++i)
+    threads_.emplace_back([this, i] {
+      pthread_setname_np(pthread_self(), ("hy-io-" + std::to_string(i)).c_str());
+      contexts_[i].run();
+    });
+}
+
+void IoThreads::stop() {
+  for (auto& context : contexts_) context.stop();
+  for (auto& thread : threads_)
+    if (thread.joinable()) thread.join();
+}
+
+}  // namespace hy::net
