@@ -3,11 +3,12 @@
 #include <grpc/support/log.h>
 
 #include <chrono>
-#include <cstdio>
 #include <cstdlib>
 #include <mutex>
 #include <string>
 #include <utility>
+
+#include "common/obs/log.h"
 
 namespace hy::rpc {
 namespace {
@@ -26,9 +27,12 @@ LogState& state() {
   return *instance;
 }
 
-void to_stderr(RpcLogLevel level, std::string_view text) {
-  if (level == RpcLogLevel::kDebug) return;
-  std::fprintf(stderr, "rpc: %.*s\n", static_cast<int>(text.size()), text.data());
+void to_log(RpcLogLevel level, std::string_view text) {
+  switch (level) {
+    case RpcLogLevel::kDebug: return log::debug("rpc", {{"text", text}});
+    case RpcLogLevel::kInfo: return log::info("rpc", {{"text", text}});
+    case RpcLogLevel::kError: return log::warn("rpc", {{"text", text}});  // gRPC goes on by itself
+  }
 }
 
 void on_grpc_log(gpr_log_func_args* args) {
@@ -67,7 +71,7 @@ void rpc_log(RpcLogLevel level, std::string_view text) {
     if (sink) {
       sink(l, t);
     } else {
-      to_stderr(l, t);
+      to_log(l, t);
     }
   };
   if (dropped > 0) put(RpcLogLevel::kInfo, std::to_string(dropped) + " lines left out");

@@ -9,9 +9,9 @@ namespace hy::rpc {
 enum class RpcLogLevel : std::uint8_t { kDebug, kInfo, kError };
 using RpcLogSink = std::function<void(RpcLogLevel, std::string_view)>;
 
-/// Where this folder and gRPC itself write. Until it is set: stderr. Any thread calls the sink, at
-/// most kRpcLogLinesPerSecond times a second; what was left out is told in one line. Set it before
-/// the first Loop, or at least before threads log.
+/// Where this folder and gRPC itself write. Until it is set: common/obs/log. Any thread calls the
+/// sink, at most kRpcLogLinesPerSecond times a second; what was left out is told in one line. Set
+/// it before the first Loop, or at least before threads log.
 void set_rpc_log_sink(RpcLogSink sink);
 inline constexpr std::uint32_t kRpcLogLinesPerSecond = 20;
 

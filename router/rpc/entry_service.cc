@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "common/base/check.h"
-#include "common/config/topology.h"
 #include "common/obs/log.h"
 
 namespace hy::router {
@@ -93,8 +92,7 @@ class EntryService::EntryStream final : public rpc::Handler<Out, In> {
   [[nodiscard]] bool may_be(EntryId entry) const {
     const rpc::PeerInfo& peer = stream_.peer();
     if (!peer.authenticated) return true;
-    const auto index = config::instance_index(peer.name);
-    return peer.role == "entry" && index && *index + 1 == entry.value();
+    return peer.role == "entry" && service_.identity_.entry_of_name(peer.name) == entry;
   }
 
   void on_hello(const In& batch, MonoTime now) {

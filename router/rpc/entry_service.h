@@ -1,7 +1,10 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
+#include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/clock.h"
@@ -25,6 +28,8 @@ class EntryService final : public EntryPort {
     std::string instance;  ///< "router-a"
     std::uint64_t boot = 0;
     std::uint64_t topology_version = 0;
+    /// Which entry a certificate's name belongs to; 0: none.
+    std::function<EntryId(std::string_view)> entry_of_name;
   };
   EntryService(rpc::Loop& loop, Identity identity);
   /// Before the first stream. Both outlive it.

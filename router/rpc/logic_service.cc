@@ -94,6 +94,7 @@ class LogicService::LogicStream final : public rpc::Handler<Out, In> {
     uids.reserve(static_cast<std::size_t>(query.uids_size()));
     for (const std::uint64_t uid : query.uids()) uids.emplace_back(uid);
     const auto answers = service_.fanout_->query(uids, now);
+    stream_.next().set_ready(service_.link_->is_ready());
     v1::QueryAnswer& out = *stream_.next().add_answers();
     out.set_id(query.id());
     for (const PlacedAnswer& answer : answers) {
@@ -141,6 +142,7 @@ void LogicService::results(LogicId logic, std::uint64_t id,
   // A full queue towards a logic that does not read: it takes silence for "unknown" by deadline.
   if (found == streams_.end() || !found->second->stream().has_room()) return;
   const auto stream = found->second->stream();
+  stream.next().set_ready(link_->is_ready());
   v1::DeliverResults& out = *stream.next().add_results();
   out.set_id(id);
   for (const TargetOutcome& outcome : outcomes) {
