@@ -66,8 +66,8 @@ Metrics::Metrics(obs::Registry& r)
                                 "Commands without a valid grant. Not zero: look at that entry.")),
       das_retries_(r.counter("hy_logic_das_retries_total",
                              "Calls sent again to another das; grows when a das goes away.")),
-      das_unknown_(r.counter("hy_logic_das_unknown_total",
-                             "Calls to das whose outcome stayed unknown.")),
+      das_unknown_(
+          r.counter("hy_logic_das_unknown_total", "Calls to das whose outcome stayed unknown.")),
       das_full_(r.counter("hy_logic_das_queue_full_total",
                           "Calls refused because the queue to das is full.")),
       store_up_(r.gauge("hy_logic_store_up", "1 while a das says that its store works.")),

@@ -17,13 +17,13 @@ void Block::run(RequestPtr request, std::string_view body) {
   const ConversationId pair = ConversationId::pair(uid, peer);
   const MonoTime asked_at = clock_.now();
   const CallContext call = request->call();
-  relations_.set_block(uid, peer, in.blocked(), call,
-                       [this, pair, asked_at,
-                        request = std::move(request)](Result<PairFacts> facts) {
-                         if (!facts) return refuse_read(*request, facts.error());
-                         facts_.put(pair, *facts, asked_at);
-                         request->answer(Bytes{});
-                       });
+  relations_.set_block(
+      uid, peer, in.blocked(), call,
+      [this, pair, asked_at, request = std::move(request)](Result<PairFacts> facts) {
+        if (!facts) return refuse_read(*request, facts.error());
+        facts_.put(pair, *facts, asked_at);
+        request->answer(Bytes{});
+      });
 }
 
 }  // namespace hy::logic

@@ -7,7 +7,8 @@
 namespace hy::logic {
 namespace pb = hy::client::v1;
 
-static_assert(kTypePush == pb::PUSH && kTypeReceipt == pb::RECEIPT && kTypeReadMark == pb::READ_MARK);
+static_assert(kTypePush == pb::PUSH && kTypeReceipt == pb::RECEIPT &&
+              kTypeReadMark == pb::READ_MARK);
 static_assert(static_cast<int>(ReceiptKind::kDelivered) == pb::DELIVERED);
 static_assert(static_cast<int>(ReceiptKind::kRead) == pb::READ_BY);
 

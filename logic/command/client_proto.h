@@ -18,8 +18,8 @@ void fill_push(const StoredMessage& message, hy::client::v1::Push& out);
 /// otherwise gives false: its own refusal says so.
 bool has_bad_text(std::string_view body, std::span<const std::uint32_t> text_fields);
 
-/// Parses a command's body: kInvalidText when one of its `string` fields is not UTF-8 (the generated
-/// parser fails for that as for any other defect), else kMalformedBody.
+/// Parses a command's body: kInvalidText when one of its `string` fields is not UTF-8 (the
+/// generated parser fails for that as for any other defect), else kMalformedBody.
 template <class Message>
 Status parse_body(std::string_view body, Message& out,
                   std::span<const std::uint32_t> text_fields = {}) {

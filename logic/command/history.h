@@ -5,8 +5,8 @@
 
 namespace hy::logic {
 
-/// HISTORY: what a person scrolls to: a range, or the last so many messages up to a position. Beyond
-/// the end is kRangeInvalid with the head.
+/// HISTORY: what a person scrolls to: a range, or the last so many messages up to a position.
+/// Beyond the end is kRangeInvalid with the head.
 class History {
  public:
   explicit History(MessageLogPort& log) : log_(log) {}

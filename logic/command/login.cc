@@ -114,8 +114,7 @@ void Login::verify(const AttemptPtr& attempt, LoginFacts facts) {
                       });
 }
 
-void Login::on_verdict(const AttemptPtr& attempt, Uid uid,
-                       Result<PasswordPort::Verdict> verdict) {
+void Login::on_verdict(const AttemptPtr& attempt, Uid uid, Result<PasswordPort::Verdict> verdict) {
   if (!verdict) return refuse(attempt, verdict.error());
   if (!verdict->right || uid.value() == 0) {
     p_.accounts.login_failed(uid, attempt->request->context().peer_ip, attempt->request->call());
@@ -139,8 +138,7 @@ void Login::sign_in(const AttemptPtr& attempt, Uid uid, Secret rehash) {
         attempt->session.slot = attempt->slot;
         attempt->session.auth_epoch = signed_in->auth_epoch;
         // Counters start again with each epoch: a device that burnt its own comes back this way.
-        attempt->session.conn_counter =
-            signed_in->other_installation ? 1 : attempt->conn_counter;
+        attempt->session.conn_counter = signed_in->other_installation ? 1 : attempt->conn_counter;
         p_.fence.learn({uid, attempt->slot}, signed_in->auth_epoch);
         if (signed_in->other_installation) {
           // The fast path; the epoch is the fence behind it.
@@ -173,9 +171,9 @@ void Login::answer(const AttemptPtr& attempt, std::uint64_t change_counter) {
   body.set_auth_epoch(attempt->session.auth_epoch);
   body.set_conn_counter(attempt->session.conn_counter);
   if (attempt->is_by_password) {
-    body.set_session_token(p_.tokens.make(attempt->session.uid, attempt->slot,
-                                          attempt->device_id, attempt->session.auth_epoch,
-                                          now_ms / 1'000, options_.session_token_life));
+    body.set_session_token(p_.tokens.make(attempt->session.uid, attempt->slot, attempt->device_id,
+                                          attempt->session.auth_epoch, now_ms / 1'000,
+                                          options_.session_token_life));
   }
   body.set_heartbeat_ms(static_cast<std::uint32_t>(heartbeat.count()));
   body.set_storm_window_ms(static_cast<std::uint32_t>(options_.storm_window.count()));

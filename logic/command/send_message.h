@@ -8,8 +8,7 @@ namespace hy::logic {
 /// SEND: one message to one person. Idempotent by client_msg_id. Rule: wire-protocol.md#send.
 class SendMessage {
  public:
-  SendMessage(SendPipeline& pipeline, Metrics& metrics)
-      : pipeline_(pipeline), metrics_(metrics) {}
+  SendMessage(SendPipeline& pipeline, Metrics& metrics) : pipeline_(pipeline), metrics_(metrics) {}
   void run(RequestPtr request, std::string_view body);
 
  private:

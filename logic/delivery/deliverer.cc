@@ -65,9 +65,8 @@ std::optional<std::size_t> Deliverer::choose(const Delivery& delivery,
   const std::size_t count = router_.replicas();
   if (count == 0) return std::nullopt;
   const bool of_conversation = delivery.conversation != ConversationId{};
-  const std::uint64_t hash = of_conversation
-                                 ? std::hash<ConversationId>{}(delivery.conversation)
-                                 : std::hash<Uid>{}(delivery.targets.front().uid);
+  const std::uint64_t hash = of_conversation ? std::hash<ConversationId>{}(delivery.conversation)
+                                             : std::hash<Uid>{}(delivery.targets.front().uid);
   std::optional<std::size_t> warming;
   for (std::size_t i = 0; i < count; ++i) {
     const std::size_t replica = (hash + i) % count;

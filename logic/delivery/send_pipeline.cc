@@ -36,8 +36,7 @@ void SendPipeline::judge(const OpPtr& op) {
   const Status verdict = may_send(op->order.conversation, op->order.sender, known->facts);
   if (verdict) return append(op, known->facts.member_version);
   // The store corrects an old "allowed" at the append; an old "refused" it never sees.
-  if (op->judgements == 0 &&
-      p_.clock.now() - known->read_at > PairFactsCache::kRefusalAgeMax) {
+  if (op->judgements == 0 && p_.clock.now() - known->read_at > PairFactsCache::kRefusalAgeMax) {
     return ask_and_judge(op);
   }
   refuse(op, verdict.error());
@@ -107,13 +106,12 @@ void SendPipeline::on_stored(const OpPtr& op, const Appended& stored) {
     row->batch = stored.batch;
   }
   p_.metrics.send_stored(now - op->began, stored.repeat);
-  op->done(SendOutcome{.relayed = false,
-                       .seq = stored.seq,
-                       .server_ms = stored.server_ms,
-                       .repeat = stored.repeat});
+  op->done(SendOutcome{
+      .relayed = false, .seq = stored.seq, .server_ms = stored.server_ms, .repeat = stored.repeat});
   p_.trace.mark(op->trace, Rung::kAcked, now);
-  // committed → acknowledged → looked up → pushed: a device that registered too late for this look-up
-  // syncs after the commit. A repeat is pushed too: the first try may have died before its push.
+  // committed → acknowledged → looked up → pushed: a device that registered too late for this
+  // look-up syncs after the commit. A repeat is pushed too: the first try may have died before its
+  // push.
   push(op, message_of(*op, stored.seq, stored.server_ms));
 }
 
@@ -145,8 +143,8 @@ void SendPipeline::relay(const OpPtr& op, const Error& why) {
   if (const Status rate = p_.rates.take_relay(op->order.sender, p_.clock.now()); !rate) {
     return refuse(op, rate.error());
   }
-  p_.relay.run(message_of(*op, Seq{}, 0), op->order.sender_slot, op->order.receiver,
-               op->order.call, [this, op](bool acked) {
+  p_.relay.run(message_of(*op, Seq{}, 0), op->order.sender_slot, op->order.receiver, op->order.call,
+               [this, op](bool acked) {
                  if (!acked) {
                    p_.metrics.send_unknown();
                    op->done(fail(Errc::kOutcomeUnknown));
@@ -154,8 +152,7 @@ void SendPipeline::relay(const OpPtr& op, const Error& why) {
                  }
                  p_.trace.mark(op->trace, Rung::kRelayed, p_.clock.now());
                  p_.metrics.send_relayed();
-                 op->done(SendOutcome{.relayed = true,
-                                      .recheck_after = p_.relay.recheck_after()});
+                 op->done(SendOutcome{.relayed = true, .recheck_after = p_.relay.recheck_after()});
                });
 }
 

@@ -36,10 +36,10 @@ struct SendOutcome {
   Millis recheck_after{0};  ///< relayed only
 };
 
-/// rules → append → acknowledge → deliver, in that order, never otherwise. STORED is said only after
-/// das answered that the message is committed: every interleaving of a push and a sync then shows
-/// it (guarantees.md §6). RELAYED is said only after a device of the receiver confirmed. When the
-/// outcome is unknown `done` gets kOutcomeUnknown, which means: say nothing.
+/// rules → append → acknowledge → deliver, in that order, never otherwise. STORED is said only
+/// after das answered that the message is committed: every interleaving of a push and a sync then
+/// shows it (guarantees.md §6). RELAYED is said only after a device of the receiver confirmed. When
+/// the outcome is unknown `done` gets kOutcomeUnknown, which means: say nothing.
 class SendPipeline {
  public:
   struct Ports {

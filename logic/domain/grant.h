@@ -1,21 +1,20 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 
 #include "common/base/secret.h"
+#include "common/wire/grant.h"
 #include "logic/ports/types.h"
 
 namespace hy::logic {
 
-/// Proof that a logic let this session in through this entry and connection: an entry that was taken
-/// over cannot act for people who are not connected to it (security.md E12). Any logic checks it.
-///
-/// 16 bytes = HMAC-SHA256(key, "hy-grant-v1" | uid u64 | slot u8 | auth_epoch u32 |
-/// conn_counter u32 | entry_id u16 | conn u64 | expires_s i64), big-endian, cut.
-/// key = HKDF-SHA256 of the token key's seed with info "hy-grant-v1".
+/// Proof that a logic let this session in through this entry and connection: an entry that was
+/// taken over cannot act for people who are not connected to it (security.md E12). Any logic checks
+/// it.
 class Grants {
  public:
-  /// life: how long a grant holds; renewed when less than half of it is left.
+  /// token_seed: 32 bytes. life: how long a grant holds; renewed when less than half of it is left.
   Grants(const Secret& token_seed, std::chrono::seconds life);
 
   /// Sets expiry and grant of `session`.
@@ -28,10 +27,12 @@ class Grants {
   }
 
  private:
-  [[nodiscard]] Bytes mac(const SessionInfo& session, EntryId entry, ConnId conn) const;
-
-  Secret key_;
+  wire::GrantKey key_;
   std::chrono::seconds life_;
 };
+
+/// True when `given` is the operator's token. Takes the same time for every wrong one. An empty
+/// `expected` admits nobody.
+[[nodiscard]] bool is_operator(const Secret& expected, std::string_view given);
 
 }  // namespace hy::logic

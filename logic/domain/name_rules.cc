@@ -25,9 +25,9 @@ CodePoint first_code_point(std::string_view text) {
   if (lead < 0xF0) {
     return {((lead & 0x0F) << 12) | ((byte(1) & 0x3F) << 6) | (byte(2) & 0x3F), 3};
   }
-  return {((lead & 0x07) << 18) | ((byte(1) & 0x3F) << 12) | ((byte(2) & 0x3F) << 6) |
-              (byte(3) & 0x3F),
-          4};
+  return {
+      ((lead & 0x07) << 18) | ((byte(1) & 0x3F) << 12) | ((byte(2) & 0x3F) << 6) | (byte(3) & 0x3F),
+      4};
 }
 
 struct Range {
@@ -66,8 +66,8 @@ Status check_name(std::string_view name) {
 }
 
 Status check_password(std::string_view password) {
-  const bool fits = password.size() >= limits::kPasswordBytesMin &&
-                    password.size() <= limits::kPasswordBytesMax;
+  const bool fits =
+      password.size() >= limits::kPasswordBytesMin && password.size() <= limits::kPasswordBytesMax;
   if (!fits) return fail(Errc::kPasswordUnfit);
   return {};
 }

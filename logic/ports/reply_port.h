@@ -29,7 +29,7 @@ struct Answer {
   Errc code = Errc::kOk;
   Bytes body{};
   std::optional<SessionInfo> session_opened{};  ///< login, or a renewed grant
-  Errc close = Errc::kOk;                     ///< not kOk: the entry closes after sending
+  Errc close = Errc::kOk;                       ///< not kOk: the entry closes after sending
   bool no_compress = false;
   Millis heartbeat{0};
 };

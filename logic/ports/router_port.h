@@ -13,7 +13,7 @@ struct Target {
 /// One notification for the devices of a few people.
 struct Delivery {
   std::uint32_t type = 0;  ///< inner type of the notification
-  Bytes body{};              ///< client message, ready to send
+  Bytes body{};            ///< client message, ready to send
   ConversationId conversation{};
   Seq seq{};
   Uid sender{};

@@ -15,8 +15,8 @@
 /// What logic and its neighbours talk about, without any wire form.
 namespace hy::logic {
 
-/// Completion of a port call: called exactly once, on the loop thread, possibly from inside the call
-/// that takes it.
+/// Completion of a port call: called exactly once, on the loop thread, possibly from inside the
+/// call that takes it.
 template <class T>
 using Done = std::move_only_function<void(Result<T>)>;
 
@@ -77,7 +77,7 @@ struct SessionInfo {
   std::uint32_t auth_epoch = 0;
   std::uint32_t conn_counter = 0;
   std::int64_t grant_expires_s = 0;  ///< unix seconds
-  Bytes grant{};                       ///< 16 bytes
+  Bytes grant{};                     ///< 16 bytes
 };
 
 }  // namespace hy::logic

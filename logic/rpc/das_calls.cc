@@ -21,8 +21,7 @@ std::unexpected<Error> wrong_answer() {
 
 /// `pick` turns the answer into a Result<T>.
 template <class T, class Pick>
-void DasClient::start(Call call, std::uint64_t hash, CallContext context, Done<T> done,
-                      Pick pick) {
+void DasClient::start(Call call, std::uint64_t hash, CallContext context, Done<T> done, Pick pick) {
   start(std::move(call), hash, context,
         CallDone([done = std::move(done), pick](Result<CallAnswer*> answer) mutable {
           if (!answer) return done(std::unexpected(std::move(answer).error()));
@@ -202,11 +201,10 @@ void DasClient::revoke(Uid uid, Slot slot, CallContext context, Done<bool> done)
   Call call;
   call.mutable_revoke()->set_uid(uid.value());
   call.mutable_revoke()->set_slot(static_cast<std::uint32_t>(slot));
-  start(std::move(call), hash_of(uid), context, std::move(done),
-        [](CallAnswer& a) -> Result<bool> {
-          if (!a.has_done()) return wrong_answer();
-          return true;
-        });
+  start(std::move(call), hash_of(uid), context, std::move(done), [](CallAnswer& a) -> Result<bool> {
+    if (!a.has_done()) return wrong_answer();
+    return true;
+  });
 }
 
 }  // namespace hy::logic

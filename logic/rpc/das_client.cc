@@ -20,8 +20,8 @@ std::uint64_t text_hash(std::string_view text) {
   return h;
 }
 
-/// Worth another das: this one could not, and nothing was decided. (An append may have happened; its
-/// id makes the second one a repeat.)
+/// Worth another das: this one could not, and nothing was decided. (An append may have happened;
+/// its id makes the second one a repeat.)
 bool may_go_elsewhere(Errc code) {
   return code == Errc::kUnavailable || code == Errc::kDraining || code == Errc::kOverloaded;
 }

@@ -18,8 +18,8 @@ class Metrics;
 
 /// The store's side of logic: one stream to every das of the group. A conversation keeps to one das
 /// (rendezvous hash over those that are up), which only helps batching; any das may serve any call.
-/// All calls are idempotent, so one that was on a lost stream, or that a das could not serve, is sent
-/// once to another das, within the retry budget. What remains unknown is reported as unknown.
+/// All calls are idempotent, so one that was on a lost stream, or that a das could not serve, is
+/// sent once to another das, within the retry budget. What remains unknown is reported as unknown.
 /// Thread: loop.
 class DasClient final : public MessageLogPort, public RelationPort, public AccountPort {
  public:

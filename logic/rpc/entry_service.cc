@@ -99,13 +99,13 @@ void EntryService::take(Session& session, In& batch) {
   for (const pb::Confirm& in : batch.confirms()) {
     if (in.conversation().size() != 16) continue;
     metrics_.confirmed();
-    receipts_.confirmed({.by = Uid{in.uid()},
-                         .by_slot = is_valid_slot(in.slot()) ? static_cast<Slot>(in.slot())
-                                                             : Slot::kNone,
-                         .conversation = ConversationId::from_bytes(in.conversation()),
-                         .seq = Seq{in.seq()},
-                         .sender = Uid{in.sender()},
-                         .trace = TraceId{in.trace()}});
+    receipts_.confirmed(
+        {.by = Uid{in.uid()},
+         .by_slot = is_valid_slot(in.slot()) ? static_cast<Slot>(in.slot()) : Slot::kNone,
+         .conversation = ConversationId::from_bytes(in.conversation()),
+         .seq = Seq{in.seq()},
+         .sender = Uid{in.sender()},
+         .trace = TraceId{in.trace()}});
   }
 }
 
@@ -122,8 +122,8 @@ void EntryService::forward(Session& session, pb::Forward& in) {
   const Millis remaining{in.remaining_ms() == 0 ? options_.deadline_max.count()
                                                 : static_cast<std::int64_t>(in.remaining_ms())};
   context.deadline = context.arrival + std::min(remaining, options_.deadline_max);
-  context.trace = in.trace() != 0 ? TraceId{in.trace()}
-                                  : make_trace_id(options_.incarnation, ++last_request_);
+  context.trace =
+      in.trace() != 0 ? TraceId{in.trace()} : make_trace_id(options_.incarnation, ++last_request_);
   context.dyed = in.dyed();
   context.peer_ip = std::move(*in.mutable_peer_ip());
   ++in_flight_;

@@ -44,9 +44,9 @@ void RouterClient::on_batch(std::size_t replica, pb::RouterAnswerBatch& batch) {
     results.clear();
     for (const pb::TargetResult& r : answer.results()) {
       const bool is_known = r.result() >= 1 && r.result() <= 5;
-      results.push_back({Uid{r.uid()}, r.slot(),
-                         is_known ? static_cast<DeliverResult>(r.result())
-                                  : DeliverResult::kUnknown});
+      results.push_back(
+          {Uid{r.uid()}, r.slot(),
+           is_known ? static_cast<DeliverResult>(r.result()) : DeliverResult::kUnknown});
     }
     deliverer_->on_results(replica, answer.id(), results);
   }

@@ -32,8 +32,7 @@ void AuthFence::ask(SlotKey key, std::uint32_t auth_epoch, Answer answer) {
 }
 
 void AuthFence::learn(SlotKey key, std::uint32_t auth_epoch) {
-  if (const Known* known = known_.find(key);
-      known != nullptr && known->auth_epoch > auth_epoch) {
+  if (const Known* known = known_.find(key); known != nullptr && known->auth_epoch > auth_epoch) {
     return;
   }
   known_.put(key, Known{auth_epoch, clock_.now()});
@@ -52,10 +51,11 @@ void AuthFence::flush() {
                               asking.begin() + static_cast<std::ptrdiff_t>(end));
     std::unordered_map<SlotKey, std::vector<Waiting>> waiting;
     for (const SlotKey& key : keys) waiting.emplace(key, std::move(all.find(key)->second));
-    accounts_.auth_epochs(
-        keys, call,
-        [this, keys, now, waiting = std::move(waiting)](
-            Result<std::vector<KnownEpoch>> result) mutable { settle(keys, now, result, waiting); });
+    accounts_.auth_epochs(keys, call,
+                          [this, keys, now, waiting = std::move(waiting)](
+                              Result<std::vector<KnownEpoch>> result) mutable {
+                            settle(keys, now, result, waiting);
+                          });
   }
 }
 
@@ -70,8 +70,8 @@ void AuthFence::settle(const std::vector<SlotKey>& keys, MonoTime asked_at,
       name = said.name;
       const Known* known = known_.find(keys[i]);
       // A slow answer must not lower what a sign-in has taught meanwhile. "No such user" may.
-      const bool is_newer = known == nullptr || said.auth_epoch == 0 ||
-                            said.auth_epoch >= known->auth_epoch;
+      const bool is_newer =
+          known == nullptr || said.auth_epoch == 0 || said.auth_epoch >= known->auth_epoch;
       if (is_newer) known_.put(keys[i], Known{said.auth_epoch, asked_at});
     }
     for (Waiting& w : waiting.find(keys[i])->second) {

@@ -8,8 +8,8 @@
 
 namespace hy::logic {
 
-/// What logic knows of (uid, slot)'s auth_epoch: the fence behind the kick (guarantees.md G12, G20).
-/// Knowledge is good for two seconds, then it is asked for again before a command passes; all
+/// What logic knows of (uid, slot)'s auth_epoch: the fence behind the kick (guarantees.md G12,
+/// G20). Knowledge is good for two seconds, then it is asked for again before a command passes; all
 /// questions of one turn of the loop travel as one call. When das cannot say, the last known value
 /// judges: a lower epoch stays refused, and who was let in stays in until the store is back.
 class AuthFence {

@@ -7,8 +7,8 @@
 
 namespace hy::logic {
 
-/// Reads users' change counters for PINGs and logins: one call to das for all that asked in one turn
-/// of the loop. A hint: 0 = not known now.
+/// Reads users' change counters for PINGs and logins: one call to das for all that asked in one
+/// turn of the loop. A hint: 0 = not known now.
 class ChangeCounters {
  public:
   using Answer = std::move_only_function<void(std::uint64_t)>;

@@ -19,8 +19,8 @@ struct RateLimit {
   std::uint32_t burst = 1;
 };
 
-/// Per-user rates. A hint like every cache: a user that was pushed out of the table starts anew, and
-/// each logic counts for itself (an entry keeps a session to one logic).
+/// Per-user rates. A hint like every cache: a user that was pushed out of the table starts anew,
+/// and each logic counts for itself (an entry keeps a session to one logic).
 class Rates {
  public:
   struct Limits {
