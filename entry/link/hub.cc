@@ -45,6 +45,7 @@ void Hub::refuse(const Command& command, Errc code) {
   answer.request_id = command.request_id;
   answer.body = refused_body(code, kRetryAfter);
   answer.refused = code;
+  answer.by_entry = true;
   shard_of(command.conn).answers.push_back(std::move(answer));
 }
 
@@ -57,6 +58,7 @@ void Hub::refuse_stale(ConnId conn, std::uint32_t request_id, std::uint32_t coun
   answer.request_id = request_id;
   answer.body = refused_body(Errc::kStaleEpoch, Millis{0}, {}, counter);
   answer.refused = Errc::kStaleEpoch;
+  answer.by_entry = true;
   shard_of(conn).answers.push_back(std::move(answer));
 }
 

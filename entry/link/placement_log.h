@@ -91,8 +91,10 @@ class PlacementLog {
   FlatMap<Key, Row, KeyHash> live_;
   FlatMap<Key, Pending, KeyHash> pending_;
   std::deque<Key> log_;  // log_[i] changed with op log_start_ + i
-  std::uint64_t log_start_ = 1;
-  std::uint64_t last_op_ = 0;
+  // Op 1 is "started, holds nothing": so the first dump has a number that can be confirmed, as 0
+  // means "no confirmation" on the wire.
+  std::uint64_t log_start_ = 2;
+  std::uint64_t last_op_ = 1;
   std::vector<flow::PlacementDigest> digests_;
 };
 

@@ -60,14 +60,9 @@ RouterLink::Verdict RouterLink::on_news(std::uint32_t replica, const RouterNews&
   } else if (news.acked_op > 0) {
     on_ack(replica, news.acked_op, now);
   }
-  if (news.digests_wanted && link.follows()) {
-    send_ops(replica, now);
-    port_.bucket_digests(replica, link.sent, log_.digest(replica).buckets());
-  }
+  link.digests_due = link.digests_due || news.digests_wanted;
   for (const std::uint32_t bucket : news.rows_wanted) {
-    if (bucket >= flow::kDigestBuckets || !link.follows()) continue;
-    send_ops(replica, now);
-    port_.bucket_rows(replica, bucket, log_.rows_of_bucket(bucket));
+    if (bucket < flow::kDigestBuckets) link.rows_due.push_back(bucket);
   }
   return Verdict::kFine;
 }
@@ -159,7 +154,27 @@ void RouterLink::send_ops(std::uint32_t replica, MonoTime now) {
 }
 
 void RouterLink::flush(MonoTime now) {
-  for (std::uint32_t i = 0; i < links_.size(); ++i) send_ops(i, now);
+  for (std::uint32_t i = 0; i < links_.size(); ++i) {
+    send_ops(i, now);
+    send_what_was_asked(i);
+  }
+}
+
+void RouterLink::send_what_was_asked(std::uint32_t replica) {
+  Link& link = links_[replica];
+  if (!link.follows()) {
+    link.digests_due = false;  // a dump answers more
+    link.rows_due.clear();
+    return;
+  }
+  if (link.digests_due && link.sent == log_.last_op()) {
+    port_.bucket_digests(replica, link.sent, log_.digest(replica).buckets());
+    link.digests_due = false;
+  }
+  for (const std::uint32_t bucket : link.rows_due) {
+    port_.bucket_rows(replica, bucket, log_.rows_of_bucket(bucket));
+  }
+  link.rows_due.clear();
 }
 
 void RouterLink::send_heartbeat(std::uint32_t replica, MonoTime now, bool draining) {

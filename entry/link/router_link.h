@@ -52,7 +52,8 @@ class RouterLink {
   Verdict on_news(std::uint32_t replica, const RouterNews& news, MonoTime now);
   /// Every 20 ms or so: heartbeats, parts of dumps, late confirmations.
   void step(MonoTime now, bool draining);
-  /// At the end of each turn that changed a placement.
+  /// At the end of each turn: changes first, then what a replica asked for, so that an answer never
+  /// stands for an older state than the changes that travel with it.
   void flush(MonoTime now);
   /// Passed on only if it belongs to the stream that is up now.
   void result(const DeliveryResult& result);
@@ -88,6 +89,8 @@ class RouterLink {
     MonoTime next_heartbeat{};
     MonoTime next_buckets{};
     MonoTime waits_since{};  // for a confirmation, since the last progress
+    bool digests_due = false;
+    std::vector<std::uint32_t> rows_due{};
     [[nodiscard]] bool follows() const {
       return state == LinkState::kLive || (state == LinkState::kDumping && dump_is_out);
     }
@@ -97,6 +100,7 @@ class RouterLink {
   void step_dump(std::uint32_t replica, MonoTime now);
   void send_ops(std::uint32_t replica, MonoTime now);
   void send_heartbeat(std::uint32_t replica, MonoTime now, bool draining);
+  void send_what_was_asked(std::uint32_t replica);
   void on_ack(std::uint32_t replica, std::uint64_t op, MonoTime now);
   void forget_confirmed();
 

@@ -116,6 +116,7 @@ struct Answer {
   std::uint32_t request_id = 0;
   Bytes body;
   Errc refused = Errc::kOk;  ///< for metrics
+  bool by_entry = false;     ///< refused by this entry, not by logic
   bool close = false;        ///< close after sending
   Errc close_why = Errc::kOk;
   bool no_compress = false;

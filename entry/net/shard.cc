@@ -1,0 +1,277 @@
+#include "entry/net/shard.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "common/base/check.h"
+#include "entry/session/small_bodies.h"
+
+namespace hy::entry {
+namespace {
+
+constexpr std::size_t kReadBytes = 128 * 1'024;  // the longest frame and more
+constexpr std::size_t kPoolMax = 1'024;
+constexpr Millis kTick{100};
+constexpr std::size_t kSparePairs = 16;
+constexpr std::size_t kSparePairsPerTick = 4;
+
+}  // namespace
+
+Shard::Shard(asio::io_context& context, const Clock& clock, Random& random, Gatekeeper& gatekeeper,
+             Metrics& metrics, ShardOptions options, WakeHub wake_hub)
+    : context_(context),
+      clock_(clock),
+      random_(random),
+      gatekeeper_(gatekeeper),
+      metrics_(metrics),
+      options_(std::move(options)),
+      wake_hub_(std::move(wake_hub)),
+      ready_(context),
+      timer_(context),
+      table_(options_.shard, options_.connections_max),
+      start_(clock.now()),
+      now_(start_),
+      read_buffer_(kReadBytes) {}
+
+Shard::~Shard() {
+  for (std::uint32_t i = 0; i < table_.slots(); ++i) {
+    if (Connection* c = table_.at_index(i)) ::close(c->fd);
+  }
+}
+
+Status Shard::start() {
+  auto poller = Poller::open();
+  if (!poller) return std::unexpected(std::move(poller).error());
+  poller_.emplace(std::move(*poller));
+  net::ErrorCode failed;
+  const int copy = dup(poller_->descriptor());
+  if (copy >= 0) ready_.assign(copy, failed);
+  if (copy < 0 || failed) return fail(Errc::kLimitTooLow, "no descriptor for readiness");
+  wait_ready();
+  wait_tick();
+  return {};
+}
+
+void Shard::stop() {
+  stopped_ = true;
+  net::ErrorCode ignored;
+  ready_.cancel(ignored);
+  timer_.cancel();
+}
+
+void Shard::wait_ready() {
+  ready_.async_wait(asio::posix::stream_descriptor::wait_read, [this](net::ErrorCode failed) {
+    if (failed || stopped_) return;
+    turn();
+    wait_ready();
+  });
+}
+
+void Shard::wait_tick() {
+  timer_.expires_after(kTick);
+  timer_.async_wait([this](net::ErrorCode failed) {
+    if (failed || stopped_) return;
+    tick();
+    wait_tick();
+  });
+}
+
+std::uint32_t Shard::now_ms() const {
+  return static_cast<std::uint32_t>(std::chrono::duration_cast<Millis>(now_ - start_).count());
+}
+
+void Shard::turn() {
+  now_ = clock_.now();
+  hub_backlog_ = up_shared_.waiting_commands();
+  for (const Poller::Event& event : poller_->ready()) {
+    const ConnId conn{event.tag};
+    if (Connection* c = table_.find(conn); c != nullptr && event.writable) on_writable(*c);
+    if (Connection* c = table_.find(conn); c != nullptr && event.readable) on_readable(*c);
+  }
+  end_turn();
+}
+
+void Shard::tick() {
+  now_ = clock_.now();
+  fired_.clear();
+  wheel_.advance(now_ms() / static_cast<std::uint32_t>(kTick.count()), fired_);
+  for (const std::uint32_t index : fired_) {
+    if (Connection* c = table_.at_index(index)) on_timer(*c);
+  }
+  for (std::size_t i = 0; i < kSparePairsPerTick && spare_pairs_.size() < kSparePairs; ++i) {
+    spare_pairs_.push_back(crypto::X25519KeyPair::generate(random_));
+  }
+  end_turn();
+}
+
+void Shard::end_turn() {
+  run_handshakes();
+  for (std::size_t i = 0; i < dirty_.size(); ++i) {  // flush may add
+    Connection* c = table_.find(dirty_[i]);
+    if (c == nullptr) continue;
+    c->dirty = false;
+    flush(*c);
+  }
+  dirty_.clear();
+  release_activities();
+  hand_up();
+}
+
+void Shard::hand_up() {
+  if (up_.empty()) return;
+  if (up_shared_.give(up_)) wake_hub_();
+}
+
+void Shard::give(DownBatch& batch) {
+  if (!down_shared_.give(batch)) return;
+  asio::post(context_, [this] {
+    now_ = clock_.now();
+    down_.clear();
+    down_shared_.take(down_);
+    on_down(down_);
+    end_turn();
+  });
+}
+
+void Shard::adopt(int fd, const IpAddress& address) {
+  now_ = clock_.now();
+  Connection* c = table_.open();
+  if (c == nullptr) {
+    ::close(fd);
+    gatekeeper_.leave(address, false);
+    metrics_.refused_connect(Errc::kTooManyConnections);
+    return;
+  }
+  c->fd = fd;
+  c->address = address;
+  c->accepted_ms = now_ms();
+  c->heard_ms = c->accepted_ms;
+  c->frames.reset(c->accepted_ms, options_.frames);
+  metrics_.accepted();
+  if (!poller_->add(fd, tag_of(*c))) {
+    close(*c, Errc::kTooManyConnections);
+    return;
+  }
+  arm_next(*c);
+}
+
+void Shard::close(Connection& c, Errc why) {
+  const bool was_open = c.fsm.is_open();
+  ::close(c.fd);
+  wheel_.disarm(c.index);
+  gatekeeper_.leave(c.address, was_open);
+  metrics_.closed(was_open, c.told_to_go, why);
+  if (c.blocked) metrics_.slow_reader_ended();
+  if (c.activity && c.activity->window) {
+    metrics_.window_shrank(static_cast<std::int64_t>(c.activity->window->size()));
+  }
+  if (c.seen_login) {
+    Closed closed{.conn = id_of(c), .session = std::nullopt, .why = why};
+    if (was_open) closed.session = c.session;
+    up_.closed.push_back(std::move(closed));
+  }
+  table_.close(c);
+}
+
+void Shard::close_when_sent(Connection& c, Errc why) {
+  if (c.closing) return;
+  c.closing = true;
+  c.close_why = why;
+  if (!c.blocked) c.since_ms = now_ms();
+  if (!c.reading) set_interest(c, true, c.blocked);  // to see the peer's end
+  arm(c, options_.closing_max);
+  mark_dirty(c);
+}
+
+void Shard::set_interest(Connection& c, bool read, bool write) {
+  c.reading = read;
+  poller_->want(c.fd, tag_of(c), read, write);
+}
+
+Activity& Shard::activity(Connection& c) {
+  if (!c.activity) {
+    if (pool_.empty()) {
+      c.activity = std::make_unique<Activity>();
+    } else {
+      c.activity = std::move(pool_.back());
+      pool_.pop_back();
+    }
+  }
+  if (!c.active_listed) {
+    c.active_listed = true;
+    busy_.push_back(id_of(c));
+  }
+  return *c.activity;
+}
+
+void Shard::release_activities() {
+  for (const ConnId conn : busy_) {
+    Connection* c = table_.find(conn);
+    if (c == nullptr) continue;
+    c->active_listed = false;
+    if (!c->activity || !c->activity->is_over()) continue;
+    if (pool_.size() < kPoolMax) {
+      c->activity->decoder = wire::FrameDecoder{};
+      pool_.push_back(std::move(c->activity));
+    }
+    c->activity.reset();
+  }
+  busy_.clear();
+}
+
+void Shard::tell_to_go(std::uint32_t count, Millis wait_max, Errc code) {
+  now_ = clock_.now();
+  leaving_ = true;
+  while (count > 0 && told_up_to_ < table_.slots()) {
+    Connection* c = table_.at_index(told_up_to_++);
+    if (c == nullptr || !c->fsm.is_open() || c->told_to_go || c->closing) continue;
+    send_goaway(*c, wait_max, code);
+    --count;
+  }
+  end_turn();
+}
+
+void Shard::send_goaway(Connection& c, Millis wait_max, Errc code) {
+  c.told_to_go = true;
+  c.fsm.on_draining();
+  metrics_.drain_told();
+  queue_frame(c, inner_type::kGoAway, 0, 0, goaway_body(code, wait_max));
+}
+
+void Shard::close_all(Errc why) {
+  now_ = clock_.now();
+  for (std::uint32_t i = 0; i < table_.slots(); ++i) {
+    Connection* c = table_.at_index(i);
+    if (c == nullptr) continue;
+    if (c->fsm.is_open()) {
+      close_when_sent(*c, why);
+    } else {
+      close(*c, why);
+    }
+  }
+  end_turn();
+}
+
+void Shard::enforce_lists() {
+  now_ = clock_.now();
+  const auto list = gatekeeper_.list();
+  for (std::uint32_t i = 0; i < table_.slots(); ++i) {
+    Connection* c = table_.at_index(i);
+    if (c == nullptr || c->closing) continue;
+    const bool admitted =
+        list->admits(c->address) && (!c->fsm.is_open() || list->admits(c->session.uid));
+    if (admitted) continue;
+    if (c->fsm.is_open()) {
+      queue_frame(*c, inner_type::kKicked, 0, 0, refused_body(Errc::kDenied));
+      close_when_sent(*c, Errc::kDenied);
+    } else {
+      close(*c, Errc::kDenied);
+    }
+  }
+  end_turn();
+}
+
+}  // namespace hy::entry

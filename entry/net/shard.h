@@ -1,0 +1,192 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "common/base/clock.h"
+#include "common/base/random.h"
+#include "common/crypto/x25519.h"
+#include "common/net/asio.h"
+#include "common/obs/log.h"
+#include "common/wire/inner.h"
+#include "common/wire/key_notice.h"
+#include "entry/metrics.h"
+#include "entry/net/connection.h"
+#include "entry/net/gatekeeper.h"
+#include "entry/net/handoff.h"
+#include "entry/net/poller.h"
+#include "entry/session/conn_table.h"
+#include "entry/session/timer_wheel.h"
+
+namespace hy::entry {
+
+struct ServerKey {
+  wire::KeyId id{};
+  crypto::X25519KeyPair pair;
+};
+
+struct ShardOptions {
+  std::uint32_t shard = 0;
+  std::uint32_t connections_max = 200'000;
+  std::uint64_t incarnation = 1;  ///< for trace ids
+  ConnTimes times;
+  WindowLimits window;
+  QueueLimits queue;
+  Rate frames{.per_second = 30, .burst = 60};
+  std::uint16_t in_flight_max = 64;
+  std::size_t waiting_commands_max = 20'000;  ///< between this thread and the hub
+  Millis command_within{5'000};
+  Millis until_ack_within{3'000};
+  Millis blocked_max{30'000};
+  Millis closing_max{2'000};
+  Millis age_max{24 * 3'600'000};
+  Millis age_spread{2 * 3'600'000};
+  bool padding = true;
+  std::uint32_t handshakes_per_turn = 8;
+  std::vector<ServerKey> keys;
+  std::optional<wire::KeyNoticeBytes> notice;
+};
+
+/// One I/O thread's connections. They live and die on its io_context; everything is done in turns:
+/// what is ready is read, decided and queued; at the end of the turn each connection with something
+/// to send gets one gathered send, and what goes to the hub goes in one batch.
+class Shard {
+ public:
+  /// Wakes the hub's thread: what it takes is in up().
+  using WakeHub = std::function<void()>;
+
+  Shard(asio::io_context& context, const Clock& clock, Random& random, Gatekeeper& gatekeeper,
+        Metrics& metrics, ShardOptions options, WakeHub wake_hub);
+  ~Shard();
+  Shard(const Shard&) = delete;
+  Shard& operator=(const Shard&) = delete;
+
+  /// Once, before the context runs.
+  Status start();
+  /// The context's thread: takes over an accepted socket that the gatekeeper let in.
+  void adopt(int fd, const IpAddress& address);
+  /// Any thread.
+  void give(DownBatch& batch);
+  [[nodiscard]] Handoff<UpBatch>& up() { return up_shared_; }
+
+  // The context's thread.
+  /// GOAWAY to `count` more connections; the first call starts over from the first slot.
+  void tell_to_go(std::uint32_t count, Millis wait_max, Errc code);
+  /// Closes everything after what is queued went out.
+  void close_all(Errc why);
+  /// Ends the sessions that the lists no longer admit.
+  void enforce_lists();
+  /// Ends the timer and the wait for readiness, so that the context runs out of work.
+  void stop();
+  [[nodiscard]] std::uint32_t connections() const { return table_.open_count(); }
+  /// One turn by hand: for tests that drive the clock.
+  void turn();
+  void tick();
+
+ private:
+  // shard.cc: life
+  void wait_ready();
+  void wait_tick();
+  void end_turn();
+  void close(Connection& c, Errc why);
+  void close_when_sent(Connection& c, Errc why);
+  void send_goaway(Connection& c, Millis wait_max, Errc code);
+  Activity& activity(Connection& c);
+  void release_activities();
+  void hand_up();
+  [[nodiscard]] ConnId id_of(const Connection& c) const { return table_.id_of(c); }
+  [[nodiscard]] std::uint64_t tag_of(const Connection& c) const { return id_of(c).value(); }
+  [[nodiscard]] std::uint32_t now_ms() const;
+  void set_interest(Connection& c, bool read, bool write);
+
+  // shard_timers.cc
+  void on_timer(Connection& c);
+  void arm(Connection& c, Millis from_now);
+  void arm_next(Connection& c);
+  [[nodiscard]] Millis age_limit(const Connection& c) const;
+  bool step_window(Connection& c);
+
+  // shard_read.cc
+  void on_readable(Connection& c);
+  /// False: the connection is gone.
+  bool consume(Connection& c, std::span<std::uint8_t> input);
+  bool on_frame(Connection& c, const wire::Frame& frame);
+  bool on_hello(Connection& c, const wire::Frame& frame);
+  bool on_data(Connection& c, const wire::Frame& frame);
+  void on_command(Connection& c, const wire::Inner& inner, bool is_login);
+  bool on_push_ack(Connection& c, PushNumber number);
+  void confirm(const Connection& c);
+  void refuse(Connection& c, const wire::Inner& inner, Errc code, Millis retry_after);
+  void run_handshakes();
+  void finish_handshake(Connection& c);
+  [[nodiscard]] const ServerKey* find_key(const wire::KeyId& id) const;
+
+  // shard_write.cc
+  void on_writable(Connection& c);
+  void mark_dirty(Connection& c);
+  void flush(Connection& c);
+  bool send_bytes(Connection& c, std::span<const char> bytes);
+  bool seal_queue(Connection& c);
+  void recover_queue(Connection& c);
+  void queue_frame(Connection& c, std::uint16_t type, std::uint16_t flags, std::uint32_t request_id,
+                   Bytes body, bool may_compress = false);
+
+  // shard_down.cc
+  void on_down(DownBatch& batch);
+  void on_opened(Opened& opened);
+  void on_answer(Answer& answer);
+  void on_delivery(const Delivery& delivery);
+  DeliverOutcome deliver(Connection& c, const Delivery& delivery);
+  void on_kick(const KickOrder& kick);
+  void answered(Connection& c);
+
+  asio::io_context& context_;
+  const Clock& clock_;
+  Random& random_;
+  Gatekeeper& gatekeeper_;
+  Metrics& metrics_;
+  ShardOptions options_;
+  WakeHub wake_hub_;
+
+  std::optional<Poller> poller_;  // from start()
+  asio::posix::stream_descriptor ready_;
+  asio::steady_timer timer_;
+  bool stopped_ = false;
+
+  ConnTable<Connection> table_;
+  TimerWheel wheel_;
+  MonoTime start_;
+  MonoTime now_;
+  std::uint64_t traces_ = 0;
+  std::uint32_t told_up_to_ = 0;
+  std::size_t hub_backlog_ = 0;  // commands that the hub had not taken when this turn began
+  bool leaving_ = false;
+  bool more_handshakes_posted_ = false;
+  log::Throttle too_large_{Millis{1'000}};
+
+  std::vector<ConnId> dirty_;
+  std::vector<ConnId> busy_;  // own an Activity that may be over
+  std::vector<ConnId> handshakes_;
+  std::vector<crypto::X25519KeyPair> spare_pairs_;
+  std::vector<std::unique_ptr<Activity>> pool_;
+  std::vector<std::uint32_t> fired_;
+  std::vector<PushWindow::Resend> resends_;
+  PushWindow::Acked acked_;
+
+  std::vector<std::uint8_t> read_buffer_;
+  Bytes send_buffer_;
+  Bytes inflated_;
+
+  UpBatch up_;
+  DownBatch down_;
+  Handoff<UpBatch> up_shared_;
+  Handoff<DownBatch> down_shared_;
+};
+
+}  // namespace hy::entry

@@ -1,0 +1,140 @@
+#include <utility>
+
+#include "common/base/check.h"
+#include "entry/net/shard.h"
+#include "entry/session/small_bodies.h"
+
+namespace hy::entry {
+namespace {
+
+constexpr Millis kHeartbeatDefault{60'000};
+
+}  // namespace
+
+void Shard::on_down(DownBatch& batch) {
+  for (Opened& opened : batch.opened) on_opened(opened);
+  for (Answer& answer : batch.answers) on_answer(answer);
+  for (const Delivery& delivery : batch.deliveries) on_delivery(delivery);
+  for (const KickOrder& kick : batch.kicks) on_kick(kick);
+}
+
+void Shard::on_opened(Opened& opened) {
+  Answer& answer = opened.answer;
+  Connection* c = table_.find(answer.conn);
+  if (c == nullptr || c->closing || c->fsm.state() != ConnState::kLoggingIn) {
+    // It closed while logic and the routers worked: the hub has to take the placement back.
+    up_.closed.push_back({.conn = answer.conn, .session = opened.session, .why = Errc::kOk});
+    return;
+  }
+  if (c->in_flight > 0) --c->in_flight;
+  const Errc admitted = gatekeeper_.login(c->address, opened.session.uid);
+  metrics_.login(admitted);
+  if (admitted != Errc::kOk) {
+    up_.closed.push_back({.conn = answer.conn, .session = opened.session, .why = admitted});
+    queue_frame(*c, answer.type, wire::kFlagRefused, answer.request_id, refused_body(admitted));
+    close_when_sent(*c, admitted);
+    return;
+  }
+  c->fsm.on_opened();
+  c->session = opened.session;
+  const Millis heartbeat = opened.heartbeat.count() > 0 ? opened.heartbeat : kHeartbeatDefault;
+  c->heartbeat_ms = static_cast<std::uint32_t>(heartbeat.count());
+  metrics_.opened();
+  queue_frame(*c, answer.type, answer.flags, answer.request_id, std::move(answer.body));
+  if (leaving_) send_goaway(*c, Millis{1'000}, Errc::kDraining);
+  arm_next(*c);
+}
+
+void Shard::on_answer(Answer& answer) {
+  Connection* c = table_.find(answer.conn);
+  if (c == nullptr || c->closing) return;
+  const bool is_login = answer.type == (inner_type::kLogin | inner_type::kAnswerBit);
+  if (answer.by_entry) metrics_.refused_command(answer.refused);
+  if (answer.renewed && c->fsm.is_open() && answer.renewed->uid == c->session.uid) {
+    c->session.grant = answer.renewed->grant;
+    c->session.grant_expires_s = answer.renewed->grant_expires_s;
+  }
+  const bool may_compress = c->fsm.is_open() && !answer.no_compress;
+  queue_frame(*c, answer.type, answer.flags, answer.request_id, std::move(answer.body),
+              may_compress);
+  if (is_login && !c->fsm.is_open()) {
+    // A login that opened nothing was refused.
+    metrics_.login(answer.refused == Errc::kOk ? Errc::kInternal : answer.refused);
+    if (!c->fsm.on_login_refused()) {
+      close_when_sent(*c, answer.refused);
+      return;
+    }
+  }
+  if (answer.close) {
+    close_when_sent(*c, answer.close_why);
+    return;
+  }
+  answered(*c);
+}
+
+void Shard::answered(Connection& c) {
+  if (c.in_flight > 0) --c.in_flight;
+  const bool resumes = !c.reading && c.in_flight * 4 <= options_.in_flight_max * 3;
+  if (!resumes) return;
+  set_interest(c, true, c.blocked);
+  Bytes unread = std::exchange(activity(c).unread, {});
+  if (unread.empty()) return;
+  consume(c, {reinterpret_cast<std::uint8_t*>(unread.data()), unread.size()});
+}
+
+void Shard::on_delivery(const Delivery& delivery) {
+  for (const ConnId conn : delivery.conns) {
+    Connection* c = table_.find(conn);
+    DeliverOutcome outcome = DeliverOutcome::kGone;
+    if (c != nullptr && !c->closing) outcome = deliver(*c, delivery);
+    if (delivery.ref.id != 0) {
+      up_.results.push_back({.ref = delivery.ref, .conn = conn, .outcome = outcome});
+    }
+  }
+}
+
+DeliverOutcome Shard::deliver(Connection& c, const Delivery& delivery) {
+  // Registered, but LOGIN_ACK is not out yet: the SYNC that follows it brings the message.
+  if (!c.fsm.is_open()) return DeliverOutcome::kQueued;
+  OutFrame frame;
+  frame.type = delivery.payload->type;
+  frame.push = delivery.payload;
+  Activity& a = activity(c);
+  const std::uint32_t hints = a.queue.hints();
+  bool taken = false;
+  if (!delivery.numbered) {
+    taken = a.queue.offer_push(std::move(frame), delivery.ephemeral, options_.queue) ==
+            OutboundQueue::Push::kQueued;
+  } else if (!a.queue.has_room(delivery.payload->body.size(), options_.queue)) {
+    a.queue.drop_push();
+  } else {
+    if (!a.window) a.window = std::make_unique<PushWindow>(c.next_push);
+    std::optional<DeliveryRef> waiter;
+    if (delivery.until_ack && delivery.ref.id != 0) waiter = delivery.ref;
+    const auto number = a.window->offer(delivery.payload, options_.window, waiter,
+                                        now_ + options_.until_ack_within);
+    switch (number.offer) {
+      case PushWindow::Offer::kDuplicate: return DeliverOutcome::kWritten;
+      case PushWindow::Offer::kFull: a.queue.drop_push(); break;
+      case PushWindow::Offer::kTaken:
+        frame.request_id = number.number.value();
+        a.queue.add(std::move(frame));
+        metrics_.window_grew();
+        taken = true;
+        break;
+    }
+  }
+  if (a.queue.hints() != hints) metrics_.sync_hint(1);
+  mark_dirty(c);
+  return taken && !c.blocked ? DeliverOutcome::kWritten : DeliverOutcome::kQueued;
+}
+
+void Shard::on_kick(const KickOrder& kick) {
+  Connection* c = table_.find(kick.conn);
+  if (c == nullptr || c->closing || !c->fsm.is_open()) return;
+  if (!(c->session.epoch < kick.below)) return;
+  queue_frame(*c, inner_type::kKicked, 0, 0, refused_body(kick.code, Millis{0}, kick.reason));
+  close_when_sent(*c, kick.code);
+}
+
+}  // namespace hy::entry

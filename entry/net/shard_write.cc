@@ -1,0 +1,155 @@
+#include <sys/socket.h>
+
+#include <cerrno>
+#include <utility>
+
+#include "common/obs/log.h"
+#include "entry/net/shard.h"
+#include "entry/session/small_bodies.h"
+
+namespace hy::entry {
+namespace {
+
+constexpr std::size_t kSendBytes = 64 * 1'024;  // sealed ahead for one system call
+
+}  // namespace
+
+void Shard::mark_dirty(Connection& c) {
+  if (c.dirty) return;
+  c.dirty = true;
+  dirty_.push_back(id_of(c));
+}
+
+void Shard::queue_frame(Connection& c, std::uint16_t type, std::uint16_t flags,
+                        std::uint32_t request_id, Bytes body, bool may_compress) {
+  OutFrame frame;
+  frame.type = type;
+  frame.flags = flags;
+  frame.request_id = request_id;
+  frame.may_compress = may_compress;
+  frame.body = std::move(body);
+  activity(c).queue.add(std::move(frame));
+  mark_dirty(c);
+}
+
+/// False: a frame could not be sealed and the connection has to end.
+bool Shard::seal_queue(Connection& c) {
+  Activity& a = activity(c);
+  while (!a.queue.empty() && send_buffer_.size() < kSendBytes) {
+    const OutFrame frame = a.queue.take();
+    const wire::Inner inner{.type = frame.type,
+                            .flags = frame.flags,
+                            .request_id = frame.request_id,
+                            .body = as_bytes(frame.content())};
+    const wire::SealOptions options{
+        .padding = options_.padding ? wire::Padding::kOn : wire::Padding::kOff,
+        .compression =
+            frame.may_compress ? wire::Compression::kAllowed : wire::Compression::kForbidden};
+    auto sealed = wire::seal_frame(c.transport, inner, options, send_buffer_);
+    if (!sealed && sealed.error().code == Errc::kFrameTooLarge) {
+      // An inner tier made an answer that no frame can carry: say so in its place.
+      too_large_.warn(
+          now_, "frame_seal_failed",
+          {{"code", sealed.error().code}, {"type", frame.type}, {"bytes", frame.content().size()}});
+      if ((frame.type & inner_type::kAnswerBit) == 0) continue;
+      const Bytes body = refused_body(Errc::kBodyTooLarge);
+      const wire::Inner refusal{.type = frame.type,
+                                .flags = wire::kFlagRefused,
+                                .request_id = frame.request_id,
+                                .body = as_bytes(body)};
+      sealed = wire::seal_frame(c.transport, refusal, options, send_buffer_);
+    }
+    if (!sealed) return false;
+    metrics_.frame_out(frame.type);
+    if (frame.push && frame.request_id != 0 && a.window) {
+      a.window->on_sent(PushNumber{frame.request_id}, now_);
+    }
+  }
+  return true;
+}
+
+void Shard::flush(Connection& c) {
+  if (c.blocked) return;
+  Activity& a = activity(c);
+  if (!a.unsent.empty()) {
+    const Bytes clear = std::exchange(a.unsent, {});
+    if (!send_bytes(c, clear)) return;
+  }
+  while (!a.queue.empty()) {
+    send_buffer_.clear();
+    if (!seal_queue(c)) {
+      close(c, Errc::kConnectionTooOld);
+      return;
+    }
+    if (!send_bytes(c, send_buffer_)) return;
+  }
+  if (a.window && !a.window->empty()) arm_next(c);
+  if (c.closing) shutdown(c.fd, SHUT_WR);
+}
+
+/// False: not everything went out; the rest waits in `unsent`, or the connection is gone.
+bool Shard::send_bytes(Connection& c, std::span<const char> bytes) {
+  std::size_t sent = 0;
+  while (sent < bytes.size()) {
+    const ssize_t n =
+        send(c.fd, bytes.data() + sent, bytes.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    metrics_.send_call();
+    if (n > 0) {
+      sent += static_cast<std::size_t>(n);
+      metrics_.bytes_out(static_cast<std::uint64_t>(n));
+      continue;
+    }
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+      close(c, Errc::kOk);
+      return false;
+    }
+    Activity& a = activity(c);
+    a.unsent.assign(bytes.data() + sent, bytes.size() - sent);
+    a.unsent_at = 0;
+    c.blocked = true;
+    if (!c.closing) c.since_ms = now_ms();
+    metrics_.slow_reader_began();
+    set_interest(c, c.reading, true);
+    arm_next(c);
+    return false;
+  }
+  return true;
+}
+
+void Shard::on_writable(Connection& c) {
+  if (!c.blocked) return;
+  Activity& a = activity(c);
+  while (a.unsent_at < a.unsent.size()) {
+    const ssize_t n = send(c.fd, a.unsent.data() + a.unsent_at, a.unsent.size() - a.unsent_at,
+                           MSG_DONTWAIT | MSG_NOSIGNAL);
+    metrics_.send_call();
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+      close(c, Errc::kOk);
+      return;
+    }
+    if (n < 0) return;
+    a.unsent_at += static_cast<std::size_t>(n);
+    metrics_.bytes_out(static_cast<std::uint64_t>(n));
+  }
+  Bytes().swap(a.unsent);
+  a.unsent_at = 0;
+  c.blocked = false;
+  metrics_.slow_reader_ended();
+  set_interest(c, c.reading, false);
+  recover_queue(c);
+  mark_dirty(c);
+}
+
+void Shard::recover_queue(Connection& c) {
+  Activity& a = activity(c);
+  const std::uint32_t hints = a.queue.hints();
+  const bool window_has_room = !a.window || a.window->is_half_empty(options_.window);
+  if (a.queue.recover(window_has_room, options_.queue)) {
+    metrics_.sync_hint(a.queue.hints() - hints);
+    mark_dirty(c);
+  }
+}
+
+}  // namespace hy::entry
