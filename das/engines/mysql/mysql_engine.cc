@@ -18,10 +18,15 @@ bool is_plain_name(const std::string& name) {
   return !name.empty() && name.size() <= 64 && name.find_first_not_of(kPlain) == std::string::npos;
 }
 
+std::uint64_t seed_of_this_start(const Clock& clock) {
+  const auto ns = static_cast<std::uint64_t>(clock.now().time_since_epoch().count());
+  return mix64(static_cast<std::uint64_t>(clock.wall_ms())) ^ mix64(ns);
+}
+
 }  // namespace
 
-MysqlEngine::MysqlEngine(MysqlOptions options, const Clock& clock, Random& random)
-    : options_(std::move(options)), cache_(options_.redis, clock, random) {
+MysqlEngine::MysqlEngine(MysqlOptions options, const Clock& clock)
+    : options_(std::move(options)), cache_(options_.redis, clock, seed_of_this_start(clock)) {
   get_driver_instance();
 }
 

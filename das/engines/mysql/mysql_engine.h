@@ -21,8 +21,8 @@ struct MysqlOptions {
 /// thread_end() last.
 class MysqlEngine final : public Engine {
  public:
-  /// `clock` and `random` outlive the engine.
-  MysqlEngine(MysqlOptions options, const Clock& clock, Random& random);
+  /// `clock` outlives the engine.
+  MysqlEngine(MysqlOptions options, const Clock& clock);
   [[nodiscard]] std::string_view name() const override { return "mysql"; }
   Status start() override;
   Result<std::unique_ptr<StoreSession>> open_writer() override;

@@ -37,8 +37,8 @@ std::optional<CommittedHead> parse_head(const ConversationId& conv, const std::s
 
 }  // namespace
 
-RedisCache::RedisCache(RedisOptions options, const Clock& clock, Random& random)
-    : options_(std::move(options)), clock_(clock), random_(random) {
+RedisCache::RedisCache(RedisOptions options, const Clock& clock, std::uint64_t seed)
+    : options_(std::move(options)), clock_(clock), random_(seed) {
   up_ = !options_.address.empty();
 }
 

@@ -19,7 +19,8 @@ namespace hy::das::mysql {
 /// before it tries again, so that a Redis that is away costs one time-out a second and no more.
 class RedisCache final : public CacheStore {
  public:
-  RedisCache(RedisOptions options, const Clock& clock, Random& random);
+  /// `seed`: another one for every start of every das, or counters might repeat.
+  RedisCache(RedisOptions options, const Clock& clock, std::uint64_t seed);
   void committed(std::span<const CommittedHead> heads) override;
   void changed(std::span<const Uid> uids) override;
   std::vector<std::uint64_t> change_counters(std::span<const Uid> uids) override;
@@ -38,7 +39,7 @@ class RedisCache final : public CacheStore {
   RedisOptions options_;
   const Clock& clock_;
   std::mutex mutex_;
-  Random& random_;                                      // under mutex_
+  SeededRandom random_;                                 // under mutex_
   std::vector<std::unique_ptr<RedisConnection>> idle_;  // under mutex_
   MonoTime quiet_until_{};                              // under mutex_
   std::atomic<bool> up_{true};
