@@ -101,6 +101,9 @@ std::vector<std::string> ClusterLayout::arguments(const DaemonPlace& daemon) con
                                "--name",   daemon.letter,
                                "--set",    daemon.tier + ".admin=" + daemon.admin};
   for (const std::string& setting : more_settings) {
+    const std::string table = setting.substr(0, setting.find('.'));
+    // A daemon judges its own table and the common ones alone.
+    if (table != daemon.tier && table != "host" && table != "log" && table != "tls") continue;
     out.emplace_back("--set");
     out.push_back(setting);
   }
@@ -150,7 +153,14 @@ std::string hongyan_toml(const ClusterLayout& layout, const LayoutOptions& optio
       "\n"
       "operator_token = " +
       secret_file(secrets / "operator.token") +
-      "\n\n"
+      "\n"
+      "# Scripts and load send faster than people do.\n"
+      "send_rate  = \"20000/s burst 20000\"\n"
+      "relay_rate = \"1000/s burst 1000\"\n"
+      "read_rate  = \"1000/s burst 1000\"\n"
+      "sync_rate  = \"100/s burst 100\"\n"
+      "pull_rate  = \"1000/s burst 1000\"\n"
+      "query_rate = \"1000/s burst 1000\"\n\n"
       "[das]\n"
       "engine = " +
       toml_text(store_kind_name(layout.store)) + "\n";

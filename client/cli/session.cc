@@ -1,0 +1,79 @@
+#include "client/cli/session.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace hy::cli {
+
+Result<std::unique_ptr<Session>> Session::open(const Speaker& speaker, Slot usual_slot,
+                                               bool is_offline_fine,
+                                               const std::function<void(hy::Client&)>& prepare) {
+  Slot slot = usual_slot;
+  if (!speaker.as.empty()) slot = slot_from_name(speaker.as);
+  if (slot == Slot::kNone) {
+    return fail(Errc::kUsage, "--as is one of: phone, pad, desktop, web, other");
+  }
+  std::unique_ptr<Session> s(new Session);
+  HY_TRY(s->target_, find_target(speaker.profile));
+  HY_TRY(s->person_, find_person(s->target_, speaker.user, slot));
+  s->client_ = std::make_unique<hy::Client>(sdk_options(s->target_, s->person_));
+  s->names_[s->person_.uid] = s->person_.name;
+  if (prepare) prepare(*s->client_);
+  const Status in = s->client_->login(credentials(s->person_), speaker.within);
+  s->is_online_ = in.has_value();
+  if (in) return s;
+  const Exit kind = exit_for(in.error().code);
+  if (is_offline_fine && kind == Exit::kUnreachable) return s;
+  if (kind == Exit::kUnreachable) {
+    return fail(Errc::kUnreachableServer, s->target_.name + ": " + in.error().detail);
+  }
+  return std::unexpected(in.error());
+}
+
+Result<Uid> Session::find(const std::string& name_or_number) {
+  std::uint64_t number = 0;
+  const char* const end = name_or_number.data() + name_or_number.size();
+  if (std::from_chars(name_or_number.data(), end, number).ptr == end && number > 0) {
+    return Uid{number};
+  }
+  for (const auto& [uid, name] : names_) {
+    if (name == name_or_number) return uid;
+  }
+  HY_TRY(const auto found, client_->look_up({name_or_number}, {}));
+  if (found.empty()) return fail(Errc::kUnknownUser, "\"" + name_or_number + "\"");
+  names_[found.front().first] = found.front().second;
+  return found.front().first;
+}
+
+std::string Session::name_of(Uid uid) {
+  if (const auto known = names_.find(uid); known != names_.end()) return known->second;
+  std::string name = std::to_string(uid.value());
+  if (const auto found = client_->look_up({}, {uid}); found && !found->empty()) {
+    name = found->front().second;
+  }
+  names_[uid] = name;
+  return name;
+}
+
+void MessageQueue::put(const Message& message) {
+  const std::lock_guard lock(mutex_);
+  messages_.push_back(message);
+  changed_.notify_all();
+}
+
+std::optional<Message> MessageQueue::take(MonoTime deadline) {
+  std::unique_lock lock(mutex_);
+  if (!changed_.wait_until(lock, deadline, [this] { return !messages_.empty(); })) {
+    return std::nullopt;
+  }
+  Message first = std::move(messages_.front());
+  messages_.pop_front();
+  return first;
+}
+
+bool MessageQueue::empty() {
+  const std::lock_guard lock(mutex_);
+  return messages_.empty();
+}
+
+}  // namespace hy::cli
