@@ -151,11 +151,11 @@ class Server {
 };
 
 struct ClientOptions {
-  std::string target;  // "127.0.0.1:14100" or "unix:/path"
-  std::string method;
-  std::string peer_name;  // for logs and /readyz; with mTLS the name its certificate must carry
-                          // (empty: any)
-  std::string peer_role;  // with mTLS the role that its certificate must carry
+  std::string target{};  // "127.0.0.1:14100" or "unix:/path"
+  std::string method{};
+  std::string peer_name{};  // for logs and /readyz; with mTLS the name its certificate must carry
+                            // (empty: any)
+  std::string peer_role{};  // with mTLS the role that its certificate must carry
   TlsFiles tls{};
   QueueLimits queue{};
   Millis backoff_min{50};
