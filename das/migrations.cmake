@@ -24,7 +24,7 @@ function(hy_migrations engine)
     set(text "")
   else()
     # One quoted argument: SQL is full of semicolons, which a list would swallow.
-    set(text "#include \"das/engines/${engine}/migrations.h\"
+    string(CONCAT text "#include \"das/engines/${engine}/migrations.h\"
 
 namespace hy::das::${engine} {
 namespace {

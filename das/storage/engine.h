@@ -57,9 +57,10 @@ class Engine {
   /// A brand-new empty embedded file is initialised; a server's schema only when so configured.
   virtual Status start() = 0;
 
-  /// A session that may write. Re-checks what may have changed underneath (settings, schema,
-  /// read-only, server identity) before it serves. After an unknown COMMIT an embedded engine first
-  /// makes the file sound again here. Thread: any. Errors: as start().
+  /// A session that may write. Runs start() itself when that has not succeeded yet. Re-checks what
+  /// may have changed underneath (settings, schema, read-only, server identity) before it serves.
+  /// After an unknown COMMIT an embedded engine first makes the file sound again here. Thread: any.
+  /// Errors: as start().
   virtual Result<std::unique_ptr<StoreSession>> open_writer() = 0;
   /// A session for reads (pull, find, list, user_log, find accounts, auth_epochs, facts); a write
   /// through it is kInternal. Reads what every finished commit left (primary, never a replica).

@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "das/lane/lane.h"
+#include "das/lane/read_pool.h"
+
+namespace hy::das {
+
+struct WorkerOptions {
+  std::size_t lanes = 1;
+  LaneOptions lane;  ///< `number` is set for each
+  ReadPoolOptions readers;
+};
+
+/// The threads that hold sessions: lanes for writes, a pool for reads. A conversation's appends
+/// come to one lane always. offer_*: one thread (the loop); stop(): another one may.
+class Workers {
+ public:
+  using RandomMaker = std::function<std::unique_ptr<Random>()>;
+  Workers(const WorkerOptions& options, Engine& engine, const Clock& clock,
+          const RandomMaker& make_random, LaneObserver& observer, const CompletionSink& sink);
+
+  void start();
+  /// Grouped here by lane, one wake-up each.
+  void offer(std::vector<AppendRequest> requests, Completion& refused);
+  /// A call that writes: the lane of `hash` (of the conversation or the uid).
+  void offer_write(std::unique_ptr<StoreCall> call, std::uint64_t hash, Completion& refused);
+  void offer_read(std::unique_ptr<StoreCall> call, Completion& refused);
+  /// Commits and answers what is queued, then ends all threads. Blocks.
+  void stop();
+  [[nodiscard]] std::size_t queued() const;
+  [[nodiscard]] std::size_t lanes() const { return lanes_.size(); }
+
+ private:
+  std::vector<std::unique_ptr<Lane>> lanes_;
+  std::vector<std::vector<AppendRequest>> by_lane_;
+  ReadPool readers_;
+};
+
+}  // namespace hy::das
