@@ -1,9 +1,9 @@
 #include "router/app.h"
 
 #include <chrono>
-#include <random>
 #include <utility>
 
+#include "common/crypto/system_random.h"
 #include "common/obs/log.h"
 
 namespace hy::router {
@@ -13,11 +13,6 @@ constexpr int kTicksPerSecond = 4;
 
 MonoTime steady_now() {
   return std::chrono::steady_clock::now();
-}
-
-std::uint64_t make_boot_id() {
-  std::random_device device;
-  return (std::uint64_t{device()} << 32) | device();
 }
 
 std::vector<EntryId> entries_of(const config::Start& start) {
@@ -41,10 +36,11 @@ std::string name_of(EntryId entry) {
 App::App(const config::Start& start, Config config)
     : start_(start),
       config_(std::move(config)),
+      boot_(crypto::SystemRandom().next()),
       metrics_(registry_),
       leases_(config_.leases, entries_of(start), steady_now()),
-      entries_(loop_, {start.instance(), make_boot_id(), start.topology.version, entry_of_name}),
-      logics_(loop_, {start.instance(), make_boot_id(), start.topology.version}),
+      entries_(loop_, {start.instance(), boot_, start.topology.version, entry_of_name}),
+      logics_(loop_, {start.instance(), boot_, start.topology.version}),
       link_(config_.link, table_, leases_, entries_, stats_),
       fanout_({}, table_, leases_, link_, entries_, logics_, stats_),
       server_(loop_, {.listen = {config_.listen},

@@ -47,6 +47,7 @@ class App {
 
   const config::Start& start_;
   const Config config_;
+  const std::uint64_t boot_;  // a changed one makes entries dump
   obs::Registry registry_;
   Metrics metrics_;
   RouterStats stats_;

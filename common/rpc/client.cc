@@ -2,11 +2,14 @@
 #include <grpcpp/create_channel.h>
 #include <grpcpp/generic/generic_stub.h>
 
+#include <unistd.h>
+
 #include <algorithm>
-#include <random>
+#include <chrono>
 #include <unordered_map>
 #include <utility>
 
+#include "common/base/ids.h"
 #include "common/base/random.h"
 #include "common/rpc/credentials.h"
 #include "common/rpc/grpc_log.h"
@@ -183,11 +186,18 @@ grpc::ChannelArguments channel_arguments(const ClientOptions& options) {
   return args;
 }
 
+/// Two clients, and two processes, are to differ; nobody has to be unable to guess it.
+std::uint64_t jitter_seed(const void* self) {
+  const auto now = std::chrono::steady_clock::now().time_since_epoch().count();
+  return mix64(static_cast<std::uint64_t>(now) ^ mix64(static_cast<std::uint64_t>(::getpid()))) ^
+         reinterpret_cast<std::uintptr_t>(self);
+}
+
 }  // namespace
 
 struct Client::Impl final : CallOwner, std::enable_shared_from_this<Client::Impl> {
   Impl(Loop& l, ClientOptions o, RawClientEvents& e)
-      : loop(l.impl()), options(std::move(o)), handler(e), random(std::random_device{}()) {}
+      : loop(l.impl()), options(std::move(o)), handler(e), random(jitter_seed(this)) {}
 
   void dial();
   void schedule_dial();

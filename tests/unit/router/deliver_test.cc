@@ -1,3 +1,5 @@
+#include "router/deliver/deliver_fanout.h"
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/router/router_fixture.h"

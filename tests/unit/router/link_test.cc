@@ -1,3 +1,5 @@
+#include "router/link/router_link.h"
+
 #include <gtest/gtest.h>
 
 #include "tests/unit/router/router_fixture.h"
