@@ -59,16 +59,6 @@ rpc::TlsFiles tls_of(const config::Values& values) {
   return {values.text("tls.ca"), values.text("tls.certificate"), values.text("tls.key")};
 }
 
-/// Time as the loop sees it: one read of the clock a turn.
-class LoopClock final : public Clock {
- public:
-  [[nodiscard]] MonoTime now() const override { return system_.now(); }
-  [[nodiscard]] std::int64_t wall_ms() const override { return system_.wall_ms(); }
-
- private:
-  SystemClock system_;
-};
-
 /// One peer's stream events, given to the client that serves all peers of the tier.
 template <class Owner, class Out, class In>
 class Link final : public rpc::ClientEvents<Out, In> {
@@ -124,11 +114,14 @@ struct App::Impl {
             std::vector<std::unique_ptr<LinkType>>& links);
 
   config::Start start;
-  LoopClock clock;
+  SystemClock clock;
   std::uint64_t incarnation;
   crypto::SystemRandom random;
   obs::Registry registry;
   Metrics metrics;
+  // Whatever holds an open command (loop, ports, cores) is destroyed before these two.
+  EntryService entries;
+  SessionFifo fifo;
   rpc::Loop loop;
   PasswordPool passwords;
 
@@ -148,7 +141,6 @@ struct App::Impl {
   ChangeCounters counters;
   Grants grants;
   TokenDesk tokens;
-  SessionFifo fifo;
 
   // Commands.
   Login login;
@@ -164,7 +156,6 @@ struct App::Impl {
   Block block;
 
   // Inward.
-  EntryService entries;
   AdminService admin_calls;
   Dispatcher dispatcher;
 
@@ -184,6 +175,9 @@ App::Impl::Impl(config::Start from)
     : start(std::move(from)),
       incarnation(static_cast<std::uint64_t>(clock.wall_ms())),
       metrics(registry),
+      entries(clock, metrics,
+              {start.instance(), incarnation, start.values.duration("logic.deadline")}),
+      fifo(size("logic.session_queue")),
       passwords(password_options(start.values, std::thread::hardware_concurrency()), random,
                 [this](std::move_only_function<void()> task) { loop.post(std::move(task)); }),
       das(names_of(config::Role::kDas, start.peers(config::Role::kDas).size()), clock, metrics,
@@ -200,7 +194,6 @@ App::Impl::Impl(config::Start from)
       counters(das, clock, kLookUpWithin),
       grants(start.values.secret("logic.token_key"), seconds("logic.grant_life")),
       tokens(start.values.secret("logic.token_key"), start.topology.cluster, random),
-      fifo(size("logic.session_queue")),
       login({das, passwords, router, das, fence, counters, grants, tokens, clock, metrics},
             {.heartbeat_phone = start.values.duration("logic.heartbeat_phone"),
              .heartbeat_other = start.values.duration("logic.heartbeat"),
@@ -217,8 +210,6 @@ App::Impl::Impl(config::Start from)
       recents(das),
       user_lookup(das),
       block(das, facts, clock),
-      entries(receipts, clock, metrics,
-              {start.instance(), incarnation, start.values.duration("logic.deadline")}),
       admin_calls({das, passwords, router, fence, tokens, trace, clock, metrics},
                   {.instance = start.instance(),
                    .incarnation = incarnation,
@@ -228,7 +219,7 @@ App::Impl::Impl(config::Start from)
                   user_lookup, block},
                  {start.values.duration("logic.queue_wait")}) {
   router.connect(deliverer);
-  entries.connect(dispatcher);
+  entries.connect(dispatcher, receipts);
 }
 
 // Answers may come from inside a call (no das is up) and start the next command of a session, which
@@ -342,6 +333,7 @@ void App::Impl::close() {
     for (const auto& client : clients) client->stop();
     loop.stop();
     loop_thread.join();
+    fifo.close();
   }
   admin.reset();
   log::info("logic_stopped");

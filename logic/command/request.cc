@@ -16,7 +16,7 @@ Millis retry_after_of(Errc code, Millis given) {
 }  // namespace
 
 Request::~Request() {
-  if (!is_done_) metrics_.request_unanswered(context_.type);
+  if (!is_done_) leave_unanswered();
 }
 
 void Request::answer(Bytes body) {
@@ -51,8 +51,10 @@ void Request::refuse(RefusalBody refusal, Errc close) {
 }
 
 void Request::leave_unanswered() {
+  HY_CHECK(!is_done_);
   is_done_ = true;
   metrics_.request_unanswered(context_.type);
+  replies_.leave(context_);
 }
 
 }  // namespace hy::logic

@@ -16,7 +16,7 @@ struct Confirmation {
   ConversationId conversation;
   Seq seq;  ///< 0: a provisional push, which earns no receipt
   Uid sender;
-  TraceId trace;
+  TraceId trace{};
 };
 
 /// Tells senders what was delivered and read: one RECEIPT notification per sender and turn of the

@@ -34,7 +34,7 @@ class TraceRing {
     ConversationId conversation;
     Seq seq;  ///< 0 until stored
     std::array<MonoTime, kRungs> at{};
-    TraceId trace;
+    TraceId trace{};
     bool repeat = false;
     bool dyed = false;
     Errc refused = Errc::kOk;

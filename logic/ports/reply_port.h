@@ -39,6 +39,8 @@ class ReplyPort {
  public:
   virtual ~ReplyPort() = default;
   virtual void reply(const RequestContext& context, Answer answer) = 0;
+  /// There will be no answer: the outcome is unknown, or nobody waits any more.
+  virtual void leave(const RequestContext& context) = 0;
 };
 
 }  // namespace hy::logic

@@ -63,9 +63,8 @@ class EntryService::Session final : public rpc::Handler<Out, In> {
   bool has_hello_ = false;
 };
 
-EntryService::EntryService(Receipts& receipts, const Clock& clock, Metrics& metrics,
-                           Options options)
-    : receipts_(receipts), clock_(clock), metrics_(metrics), options_(std::move(options)) {}
+EntryService::EntryService(const Clock& clock, Metrics& metrics, Options options)
+    : clock_(clock), metrics_(metrics), options_(std::move(options)) {}
 
 EntryService::~EntryService() = default;
 
@@ -99,7 +98,7 @@ void EntryService::take(Session& session, In& batch) {
   for (const pb::Confirm& in : batch.confirms()) {
     if (in.conversation().size() != 16) continue;
     metrics_.confirmed();
-    receipts_.confirmed(
+    receipts_->confirmed(
         {.by = Uid{in.uid()},
          .by_slot = is_valid_slot(in.slot()) ? static_cast<Slot>(in.slot()) : Slot::kNone,
          .conversation = ConversationId::from_bytes(in.conversation()),

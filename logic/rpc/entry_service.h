@@ -24,17 +24,21 @@ class EntryService final : public ReplyPort {
     Millis deadline_max{3'000};
   };
 
-  EntryService(Receipts& receipts, const Clock& clock, Metrics& metrics, Options options);
+  EntryService(const Clock& clock, Metrics& metrics, Options options);
   ~EntryService() override;
-  /// Where commands go; once, before the first stream.
-  void connect(Dispatcher& dispatcher) { dispatcher_ = &dispatcher; }
+  /// Where commands and confirmations go; once, before the first stream.
+  void connect(Dispatcher& dispatcher, Receipts& receipts) {
+    dispatcher_ = &dispatcher;
+    receipts_ = &receipts;
+  }
 
   [[nodiscard]] std::unique_ptr<rpc::Handler<Out, In>> make_handler(rpc::Stream<Out> stream);
   void reply(const RequestContext& context, Answer answer) override;
+  void leave(const RequestContext& /*context*/) override { --in_flight_; }
   /// Tells every entry to use another logic; open requests still get their answers.
   void say_goodbye();
   [[nodiscard]] std::size_t streams() const { return streams_.size(); }
-  /// Commands taken in and not answered yet (unknown outcomes count until their stream ends).
+  /// Commands taken in and not ended yet.
   [[nodiscard]] std::uint64_t in_flight() const { return in_flight_; }
 
  private:
@@ -42,11 +46,11 @@ class EntryService final : public ReplyPort {
   void take(Session& session, In& batch);
   void forward(Session& session, hy::logic::v1::Forward& in);
 
-  Receipts& receipts_;
   const Clock& clock_;
   Metrics& metrics_;
   Options options_;
   Dispatcher* dispatcher_ = nullptr;
+  Receipts* receipts_ = nullptr;
   std::uint64_t last_stream_ = 0;
   std::uint64_t last_request_ = 0;
   std::uint64_t in_flight_ = 0;

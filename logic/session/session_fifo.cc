@@ -3,6 +3,7 @@
 namespace hy::logic {
 
 bool SessionFifo::enter(Key key, Job& job) {
+  if (is_closed_) return false;
   const auto [it, is_new] = lines_.try_emplace(key);
   if (!is_new) {
     if (it->second.waiting.size() >= waiting_max_) return false;
@@ -32,6 +33,11 @@ void SessionFifo::run(Key key, Job job) {
     job = std::move(line.waiting.front());
     line.waiting.pop_front();
   }
+}
+
+void SessionFifo::close() {
+  is_closed_ = true;
+  for (auto& [key, line] : lines_) line.waiting.clear();
 }
 
 void SessionFifo::next(Key key) {

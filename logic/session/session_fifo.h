@@ -52,6 +52,8 @@ class SessionFifo {
   /// Runs `job` now, or when its turn comes. False: `waiting_max` are waiting already; `job` is
   /// untouched.
   bool enter(Key key, Job& job);
+  /// The end: whoever waits is dropped, later turns start nobody.
+  void close();
   /// Sessions with something running or waiting.
   [[nodiscard]] std::size_t sessions() const { return lines_.size(); }
 
@@ -71,6 +73,7 @@ class SessionFifo {
   void run(Key key, Job job);
 
   std::size_t waiting_max_;
+  bool is_closed_ = false;
   std::unordered_map<Key, Line, KeyHash> lines_;
 };
 
