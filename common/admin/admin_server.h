@@ -16,16 +16,16 @@ namespace hy::admin {
 
 /// What the server shows. All callbacks run on the admin thread: they must be safe there and quick.
 struct AdminOptions {
-  std::string address;   ///< "IP:PORT"; port 0 = any. Loopback unless the operator says otherwise
-  std::string instance;  ///< "entry-a"
-  std::string version;   ///< "0.1.0"
-  std::string config_hash;
-  std::string topology_hash;
+  std::string address{};   ///< "IP:PORT"; port 0 = any. Loopback unless the operator says otherwise
+  std::string instance{};  ///< "entry-a"
+  std::string version{};   ///< "0.1.0"
+  std::string config_hash{};
+  std::string topology_hash{};
   const obs::Registry* metrics = nullptr;  ///< outlives the server
   /// Peers that are not reachable yet; empty = ready. A draining daemon returns {"draining"}.
-  std::function<std::vector<std::string>()> missing;
-  std::function<std::string()> config_json;    ///< Values::to_json()
-  std::function<std::string()> inflight_json;  ///< work in hand
+  std::function<std::vector<std::string>()> missing{};
+  std::function<std::string()> config_json{};    ///< Values::to_json()
+  std::function<std::string()> inflight_json{};  ///< work in hand
 };
 
 /// HTTP on a thread of its own: /healthz /readyz /metrics /config /version /inflight (GET). /readyz

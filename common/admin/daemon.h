@@ -21,10 +21,10 @@ namespace hy::admin {
 
 struct DaemonHandlers {
   /// SIGHUP, after the file was checked: take over the live values. On the main thread.
-  std::function<void(const config::Values&)> reload;
+  std::function<void(const config::Values&)> reload{};
   /// First SIGTERM or SIGINT: not ready, stop accepting, flush within a bound; returns when done.
   /// On the main thread. The token is set by a second signal: give up waiting at once.
-  std::function<void(std::stop_token)> drain;
+  std::function<void(std::stop_token)> drain{};
 };
 
 /// One per process, made in main before any thread: it blocks SIGTERM, SIGINT and SIGHUP for all

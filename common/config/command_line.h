@@ -21,9 +21,9 @@ inline constexpr int kExitUsage = 2;  ///< wrong flags or wrong configuration
 
 /// A flag that only one daemon has, with a value out of `choices` ("status|apply").
 struct ExtraFlag {
-  std::string_view name;  ///< "--schema"
-  std::string_view choices;
-  std::string_view sentence;
+  std::string_view name{};  ///< "--schema"
+  std::string_view choices{};
+  std::string_view sentence{};
 };
 
 /// What one daemon is, for flags and configuration.

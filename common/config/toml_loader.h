@@ -15,11 +15,11 @@ namespace hy::config {
 
 /// What to load. Nothing is read from the process: environment and flags are arguments.
 struct LoadRequest {
-  std::span<const Property> properties;  ///< common_properties() and the daemon's own
-  std::filesystem::path file;            ///< empty = no file, defaults only
+  std::span<const Property> properties{};  ///< common_properties() and the daemon's own
+  std::filesystem::path file{};            ///< empty = no file, defaults only
   std::vector<std::string>
-      environment;  ///< "NAME=value"; names that do not start with HY_ are skipped
-  std::vector<std::string> overrides;  ///< "key=value" of --set
+      environment{};  ///< "NAME=value"; names that do not start with HY_ are skipped
+  std::vector<std::string> overrides{};  ///< "key=value" of --set
 };
 
 /// Loads with flag > environment > file > default and reports ALL mistakes of one run, in file

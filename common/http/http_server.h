@@ -24,7 +24,7 @@ struct Request {
 struct Response {
   int status = 200;
   std::string content_type = "application/json";
-  std::string body;
+  std::string body{};
 };
 
 struct Limits {

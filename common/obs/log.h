@@ -69,8 +69,8 @@ struct Field {
 using Fields = std::initializer_list<Field>;
 
 struct Options {
-  std::string daemon;  ///< "entry"
-  std::string name;    ///< "a"
+  std::string daemon{};  ///< "entry"
+  std::string name{};    ///< "a"
   Level level = Level::kInfo;
   enum class Form : std::uint8_t { kAuto, kJson, kText } form = Form::kAuto;
   /// true: a background thread writes; a full queue drops the oldest line and counts it.
