@@ -150,7 +150,32 @@ Metrics::Metrics(obs::Registry& r)
                            "Reloads of the access lists. bad: the old lists stay in force; see "
                            "the log.",
                            {{"result", "bad"}})),
-      drain_active_(r.gauge("hy_drain_active", "1 while this daemon empties itself.")) {
+      drain_active_(r.gauge("hy_drain_active", "1 while this daemon empties itself.")),
+      placements_(r.gauge("hy_entry_placements",
+                          "Sessions that this entry has registered with the routers. Differs for "
+                          "long from open connections: look at the router links.")),
+      in_flight_(r.gauge("hy_entry_in_flight",
+                         "Commands at logic. Near 2,000 for each logic: logic is too slow.")),
+      live_replicas_(r.gauge("hy_entry_router_links",
+                             "Router replicas that follow this entry. 0: pushes become polls; are "
+                             "the routers up?",
+                             {{"state", "live"}})),
+      live_logics_(r.gauge("hy_entry_logic_links",
+                           "Logics that this entry reaches. 0: every command is refused.",
+                           {{"state", "up"}})),
+      unplaced_(r.gauge("hy_entry_unplaced",
+                        "1 while no router replica has followed this entry for five seconds.")),
+      dumps_(r.counter("hy_entry_router_dumps_total",
+                       "Complete dumps of sessions to a router replica. More than one a replica's "
+                       "start: the link loses its place; look at the network.")),
+      displaced_(r.counter("hy_entry_displaced_total",
+                           "Sessions replaced by a newer login on this same entry.")),
+      partial_(r.counter("hy_entry_logins_partial_total",
+                         "Logins answered before every router replica knew them. Growing: a "
+                         "replica is down or slow.")),
+      late_replies_(r.counter("hy_entry_late_replies_total",
+                              "Answers of logic that nobody waited for any more. Growing: logic "
+                              "answers later than entry.command_within.")) {
   r.gauge_fn("hy_drain_remaining", "Clients still connected while draining.", [this] {
     return drain_active_.value() != 0 ? static_cast<double>(connections()) : 0.0;
   });
@@ -160,6 +185,22 @@ void Metrics::closed(bool was_open, bool was_told, Errc why) {
   (was_open ? open_ : unauthenticated_).sub(1);
   if (was_told) draining_.sub(1);
   closed_.count(why);
+}
+
+void Metrics::hub(const HubView& view) {
+  const auto set = [](obs::Gauge& gauge, std::uint64_t value) {
+    gauge.set(static_cast<std::int64_t>(value));
+  };
+  set(placements_, view.placements);
+  set(in_flight_, view.in_flight);
+  set(live_replicas_, view.live_replicas);
+  set(live_logics_, view.live_logics);
+  set(unplaced_, view.unplaced);
+  dumps_.add(view.dumps - last_.dumps);
+  displaced_.add(view.displaced - last_.displaced);
+  partial_.add(view.partial - last_.partial);
+  late_replies_.add(view.late_replies - last_.late_replies);
+  last_ = view;
 }
 
 void Metrics::refused_connect(Errc code) {

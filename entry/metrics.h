@@ -40,6 +40,19 @@ class Metrics {
   void drain_active(bool active) { drain_active_.set(active ? 1 : 0); }
   void connections_limit(std::int64_t n) { connections_limit_.set(n); }
   void access_reloaded(bool ok) { (ok ? lists_ok_ : lists_bad_).add(1); }
+  /// What the hub counted; from the loop, once a second.
+  struct HubView {
+    std::uint64_t placements = 0;
+    std::uint64_t in_flight = 0;
+    std::uint64_t live_replicas = 0;
+    std::uint64_t live_logics = 0;
+    std::uint64_t unplaced = 0;
+    std::uint64_t dumps = 0;
+    std::uint64_t displaced = 0;
+    std::uint64_t partial = 0;
+    std::uint64_t late_replies = 0;
+  };
+  void hub(const HubView& view);
   [[nodiscard]] std::int64_t connections() const {
     return unauthenticated_.value() + open_.value();
   }
@@ -79,6 +92,16 @@ class Metrics {
   obs::Counter& lists_ok_;
   obs::Counter& lists_bad_;
   obs::Gauge& drain_active_;
+  obs::Gauge& placements_;
+  obs::Gauge& in_flight_;
+  obs::Gauge& live_replicas_;
+  obs::Gauge& live_logics_;
+  obs::Gauge& unplaced_;
+  obs::Counter& dumps_;
+  obs::Counter& displaced_;
+  obs::Counter& partial_;
+  obs::Counter& late_replies_;
+  HubView last_;  // loop thread
 };
 
 }  // namespace hy::entry

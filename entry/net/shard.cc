@@ -33,6 +33,7 @@ Shard::Shard(asio::io_context& context, const Clock& clock, Random& random, Gate
       timer_(context),
       table_(options_.shard, options_.connections_max),
       start_(clock.now()),
+      wheel_(start_, kTick),
       now_(start_),
       read_buffer_(kReadBytes) {}
 
@@ -97,7 +98,7 @@ void Shard::turn() {
 void Shard::tick() {
   now_ = clock_.now();
   fired_.clear();
-  wheel_.advance(now_ms() / static_cast<std::uint32_t>(kTick.count()), fired_);
+  wheel_.step(now_, fired_);
   for (const std::uint32_t index : fired_) {
     if (Connection* c = table_.at_index(index)) on_timer(*c);
   }
@@ -161,7 +162,7 @@ void Shard::adopt(int fd, const IpAddress& address) {
 void Shard::close(Connection& c, Errc why) {
   const bool was_open = c.fsm.is_open();
   ::close(c.fd);
-  wheel_.disarm(c.index);
+  wheel_.cancel(c.index);
   gatekeeper_.leave(c.address, was_open);
   metrics_.closed(was_open, c.told_to_go, why);
   if (c.blocked) metrics_.slow_reader_ended();

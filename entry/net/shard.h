@@ -13,6 +13,7 @@
 #include "common/base/random.h"
 #include "common/crypto/x25519.h"
 #include "common/net/asio.h"
+#include "common/net/timer_wheel.h"
 #include "common/obs/log.h"
 #include "common/wire/inner.h"
 #include "common/wire/key_notice.h"
@@ -22,7 +23,6 @@
 #include "entry/net/handoff.h"
 #include "entry/net/poller.h"
 #include "entry/session/conn_table.h"
-#include "entry/session/timer_wheel.h"
 
 namespace hy::entry {
 
@@ -160,8 +160,8 @@ class Shard {
   bool stopped_ = false;
 
   ConnTable<Connection> table_;
-  TimerWheel wheel_;
   MonoTime start_;
+  net::TimerWheel wheel_;
   MonoTime now_;
   std::uint64_t traces_ = 0;
   std::uint32_t told_up_to_ = 0;

@@ -7,7 +7,6 @@
 namespace hy::entry {
 namespace {
 
-constexpr std::uint32_t kTickMs = 100;
 constexpr Millis kAgeGrace{60'000};  // from GOAWAY to the end, for a connection that is too old
 constexpr Millis kNever{3'600'000};  // look again anyway
 
@@ -18,9 +17,12 @@ Millis between(std::uint32_t from_ms, std::uint32_t to_ms) {
 }  // namespace
 
 void Shard::arm(Connection& c, Millis from_now) {
-  const auto wait = static_cast<std::uint32_t>(std::max<std::int64_t>(from_now.count(), 0));
-  const std::uint32_t tick = (now_ms() + wait + kTickMs - 1) / kTickMs;
-  if (!wheel_.fires_by(c.index, tick)) wheel_.arm(c.index, tick);
+  const Millis wait = std::max(from_now, Millis{0});
+  const std::uint32_t due = now_ms() + static_cast<std::uint32_t>(wait.count());
+  // Earlier is fine: whoever is woken asks what is due, and arms for the rest.
+  if (wheel_.is_set(c.index) && between(c.due_ms, due) >= Millis{0}) return;
+  c.due_ms = due;
+  wheel_.set(c.index, now_ + wait);
 }
 
 Millis Shard::age_limit(const Connection& c) const {

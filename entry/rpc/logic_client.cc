@@ -121,6 +121,17 @@ void LogicClient::start(Hub& hub) {
   for (const auto& link : links_) link->start(hub);
 }
 
+void LogicClient::goodbye(Errc code, const std::string& detail) {
+  for (const auto& link : links_) {
+    auto& stream = link->stream();
+    if (!stream) continue;
+    common::v1::Goodbye& out = *stream.next().mutable_goodbye();
+    out.set_code(static_cast<std::uint32_t>(code));
+    out.set_detail(detail);
+    stream.queued(kEnvelopeBytes);
+  }
+}
+
 void LogicClient::stop() {
   for (const auto& link : links_) link->stop();
 }

@@ -34,6 +34,9 @@ class LogicClient final : public LogicPort {
 
   /// The hub outlives the streams.
   void start(Hub& hub);
+  /// Loop thread: the last thing said before stop().
+  void goodbye(Errc code, const std::string& detail);
+  /// Not the loop thread.
   void stop();
   [[nodiscard]] std::size_t up_count() const;
   /// "logic a" of every stream that is down. Any thread.

@@ -186,6 +186,17 @@ void RouterClient::start(Hub& hub, std::function<void()> name_taken) {
   for (const auto& link : links_) link->start(hub, name_taken);
 }
 
+void RouterClient::goodbye(Errc code, const std::string& detail) {
+  for (const auto& link : links_) {
+    auto& stream = link->stream();
+    if (!stream) continue;
+    common::v1::Goodbye& out = *stream.next().mutable_goodbye();
+    out.set_code(static_cast<std::uint32_t>(code));
+    out.set_detail(detail);
+    stream.queued(kEnvelopeBytes);
+  }
+}
+
 void RouterClient::stop() {
   for (const auto& link : links_) link->stop();
 }

@@ -23,6 +23,9 @@ class RouterClient final : public RouterPort {
 
   /// `name_taken` runs on the loop when a second process with this entry's name was heard of.
   void start(Hub& hub, std::function<void()> name_taken);
+  /// Loop thread: the last thing said before stop().
+  void goodbye(Errc code, const std::string& detail);
+  /// Not the loop thread.
   void stop();
   [[nodiscard]] std::vector<std::string> missing() const;
 
