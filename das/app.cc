@@ -117,7 +117,10 @@ Status App::start_admin() {
 }
 
 void App::lane_works(std::size_t lane) {
-  loop_.post([this, lane] { health_->lane_works(lane); });
+  loop_.post([this, lane] {
+    health_->lane_works(lane);
+    judge();
+  });
 }
 
 void App::lane_failed(std::size_t lane, const Error& why) {
