@@ -16,6 +16,7 @@ namespace {
 namespace fs = std::filesystem;
 using Clock = std::chrono::steady_clock;
 constexpr Millis kReadyzWithin{300};
+constexpr Millis kStopWithin{15'000};  // an entry drains first
 constexpr Millis kSchemaWithin{60'000};
 constexpr Millis kOperatorWithin{20'000};
 constexpr std::size_t kPasswordBytes = 12;
@@ -41,7 +42,8 @@ fs::path own_folder() {
 }
 
 Cluster::Cluster(const ClusterOptions& options)
-    : options_(options), supervisor_({.restart_after = options.restart_after}) {
+    : options_(options),
+      supervisor_({.restart_after = options.restart_after, .stop_within = kStopWithin}) {
   if (options_.programs.empty()) options_.programs = own_folder();
 }
 

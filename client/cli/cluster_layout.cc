@@ -146,7 +146,14 @@ std::string hongyan_toml(const ClusterLayout& layout, const LayoutOptions& optio
       "[entry]\n"
       "noise_key = " +
       secret_file(secrets / "noise.key") +
-      "\n\n"
+      "\n"
+      "# Everybody comes from one address here, and load comes faster than people type.\n"
+      "connect_rate         = \"2000/s burst 20000\"\n"
+      "frame_rate           = \"20000/s burst 20000\"\n"
+      "in_flight            = 1000\n"
+      "unauthenticated_per_ip = 20000\n"
+      "logged_in_per_ip     = \"1M\"\n"
+      "drain.spread         = \"1s\"\n\n"
       "[logic]\n"
       "token_key      = " +
       secret_file(secrets / "token.key") +

@@ -131,7 +131,7 @@ std::string ledger_on_screen(const LedgerCounts& c, int columns) {
         c.out_of_order);
   }
   return fmt::format(
-      " sent {} stored {} deliv. {} flying {} relayed {}  LOST {} TWICE {} DISORDER {}", c.sent,
+      " sent {} stored {} deliv. {} flying {} relay {} LOST {} TWICE {} DISORDER {}", c.sent,
       c.stored, c.delivered, c.in_flight(), c.relayed, c.lost, c.shown_twice, c.out_of_order);
 }
 

@@ -95,7 +95,7 @@ Result<RunningCluster> parse_announcement(const std::string& text) {
     return fail(Errc::kConfigUnreadable, "not the announcement of a cluster");
   }
   // A pid alone may have been given to another program since.
-  if (start_time_of(out.pid) != start) out.pid = -1;
+  if (start.empty() || start_time_of(out.pid) != start) out.pid = -1;
   return out;
 }
 
