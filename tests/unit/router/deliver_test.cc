@@ -123,6 +123,16 @@ TEST_F(RouterDeliver, UntilAckGivesASecondResult) {
   EXPECT_EQ(r.fanout.pending(), 0U);
 }
 
+TEST_F(RouterDeliver, AnAckCountsOnce) {
+  r.op(kA, put(1, {1, 1}, 13, Slot::kPad));
+  r.deliver(1, (1U << 1) | (1U << 2), true);  // two legs at A
+  for (const std::uint64_t conn : {11U, 13U}) {
+    r.answer(0, ConnId{conn}, DeliverResult::kWritten);
+  }
+  EXPECT_EQ(r.answer(0, ConnId{11}, DeliverResult::kAcked).size(), 1U);
+  EXPECT_TRUE(r.answer(0, ConnId{11}, DeliverResult::kAcked).empty());
+}
+
 TEST_F(RouterDeliver, UntilAckEndsInSilenceAfterThreeSeconds) {
   r.deliver(2, 0, true);
   r.answer(0, ConnId{12}, DeliverResult::kWritten);

@@ -146,6 +146,7 @@ TEST(RouterLinkMerge, APutPlayedBackAfterItsDelMakesNoGhost) {  // case b
   r.op(kA, del(1, {1, 1}, 11));
   r.op(kA, put(1, {1, 1}, 11));
   EXPECT_FALSE(r.holds(1, kA, 11));
+  EXPECT_TRUE(r.entries.kicks.empty()) << "nothing newer exists";
   EXPECT_EQ(r.deliver(1), std::vector{outcome(1, Slot::kNone, DeliverResult::kGone)});
 }
 
@@ -165,7 +166,9 @@ TEST(RouterLinkKick, ADisplacedSessionIsKickedUntilTheDigestAgrees) {  // case c
   EXPECT_EQ(r.entries.kicks.size(), 2U);
   EXPECT_EQ(r.stats.digest_mismatches, 0U) << "a kick under way explains the difference";
   r.op(kA, del(1, {1, 1}, 11));
-  r.good_beat(kA);
+  r.beat(kA, 12'345);
+  EXPECT_EQ(r.entries.kicks.size(), 2U) << "that connection is closed";
+  EXPECT_EQ(r.stats.digest_mismatches, 1U) << "and explains nothing any more";
   r.good_beat(kA);
   EXPECT_EQ(r.entries.kicks.size(), 2U);
 }

@@ -102,6 +102,7 @@ TEST(RpcStream, CloseFlushesWhatIsQueued) {
   });
   EXPECT_TRUE(eventually([&] { return echo.counters.envelopes == 1'000; }));
   EXPECT_TRUE(eventually([&] { return caller.downs >= 1; }));
+  EXPECT_EQ(caller.why(), "ended by the peer") << "in order, not by the time limit";
 }
 
 TEST(RpcStream, AServerThatClosesFlushesToo) {
