@@ -76,6 +76,9 @@ void Dispatcher::fence(const CommandRow& row, RequestPtr request, Bytes body) {
 }
 
 void Dispatcher::start(const CommandRow& row, RequestPtr request, std::string_view body) {
+  // The next command of the session starts when this one has issued what it does.
+  SessionFifo::Turn turn;
+  if (!row.keeps_turn) turn = std::move(request->turn);
   row.run(commands_, std::move(request), body);
 }
 

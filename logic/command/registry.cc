@@ -40,7 +40,7 @@ constexpr std::array kRows = {
     CommandRow{pb::PING, "ping", [](Commands& c, RequestPtr r, std::string_view b) { c.ping.run(std::move(r), b); },
                true, RateClass::kQuery, Priority::kControl, "0.1", kSmallBody},
     CommandRow{pb::SEND, "send_message", [](Commands& c, RequestPtr r, std::string_view b) { c.send_message.run(std::move(r), b); },
-               true, RateClass::kSend, Priority::kMessage, "0.1", kSendBody},
+               true, RateClass::kSend, Priority::kMessage, "0.1", kSendBody, true},
     CommandRow{pb::READ, "read", [](Commands& c, RequestPtr r, std::string_view b) { c.read.run(std::move(r), b); },
                true, RateClass::kRead, Priority::kMessage, "0.1", kSmallBody},
     CommandRow{pb::MESSAGE_STATE, "message_state", [](Commands& c, RequestPtr r, std::string_view b) { c.message_state.run(std::move(r), b); },

@@ -47,6 +47,8 @@ struct CommandRow {
   Priority priority;
   std::string_view since;  ///< server version
   std::uint32_t body_bytes_max;
+  /// Takes several steps before its write is issued: keeps the session's line until then.
+  bool keeps_turn = false;
 };
 
 /// Ascending numbers.
