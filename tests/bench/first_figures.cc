@@ -86,10 +86,11 @@ class Bench {
     cluster.store = options_.store == "mysql" ? cli::StoreKind::kMysql : cli::StoreKind::kEmbedded;
     cluster.size = {options_.entries, options_.logics, options_.routers, options_.das};
     cluster.programs = std::filesystem::path(HY_BUILD_DIR) / "bin";
-    cluster.more_settings = {"logic.send_per_user=100k/s burst 100k",
-                             "entry.frame_rate=100k/s burst 100k",
-                             "entry.connect_per_ip=100k/s burst 100k",
-                             "entry.unauthenticated_per_ip=20000", "entry.logged_in_per_ip=100000"};
+    cluster.more_settings = {
+        "logic.send_rate=100000/s burst 100000",  "logic.sync_rate=1000/s burst 1000",
+        "entry.frame_rate=100000/s burst 100000", "entry.connect_rate=100000/s burst 100000",
+        "entry.unauthenticated_per_ip=20000",     "entry.unauthenticated_per_ip=20000",
+        "entry.logged_in_per_ip=100000"};
     if (const char* more = std::getenv("HY_FIGURES_SET")) {
       std::istringstream in(more);
       for (std::string one; std::getline(in, one, ';');) cluster.more_settings.push_back(one);
