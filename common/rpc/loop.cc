@@ -19,9 +19,12 @@ MonoTime steady_now() {
   return std::chrono::steady_clock::now();
 }
 
+/// "Not at all" must lie in the past: gRPC rounds deadlines up to milliseconds, and would wait for
+/// one.
 gpr_timespec cq_deadline(std::chrono::nanoseconds wait) {
-  const std::int64_t ns = std::max<std::int64_t>(wait.count(), 0);
-  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC), gpr_time_from_nanos(ns, GPR_TIMESPAN));
+  if (wait.count() <= 0) return gpr_inf_past(GPR_CLOCK_MONOTONIC);
+  return gpr_time_add(gpr_now(GPR_CLOCK_MONOTONIC),
+                      gpr_time_from_nanos(wait.count(), GPR_TIMESPAN));
 }
 
 }  // namespace
