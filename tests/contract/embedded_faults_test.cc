@@ -1,0 +1,248 @@
+#include <fstream>
+
+#include <sys/resource.h>
+#include <csignal>
+
+#include "common/sqlite/database.h"
+#include "tests/contract/embedded_store.h"
+
+/// Faults that only the file engine can have.
+namespace hy::das::contract {
+namespace {
+
+using embedded::EmbeddedEngine;
+
+class EmbeddedFaults : public testing::Test {
+ protected:
+  std::unique_ptr<EmbeddedEngine> started(std::uint32_t pages_max = 0) {
+    auto engine = store_.make(pages_max);
+    const auto up = engine->start();
+    EXPECT_TRUE(up.has_value()) << (up ? "" : up.error().detail);
+    return engine;
+  }
+  /// Two people with a conversation; messages of it by number.
+  void make_pair(StoreSession& session) {
+    const std::vector<NewAccount> two(2);
+    const auto made = session.accounts().create(two);
+    ASSERT_OK(made);
+    a_ = *(*made)[0];
+    b_ = *(*made)[1];
+    ASSERT_OK(session.membership().open_pair(a_, b_));
+  }
+  AppendItem message(std::uint64_t number, std::size_t size = 10) const {
+    AppendItem item;
+    item.conv = ConversationId::pair(a_, b_);
+    item.sender = a_;
+    put_be(item.client_msg_id.bytes.data(), number);
+    put_be(item.payload_hash.data(), number);
+    item.member_version = 1;
+    item.body.bytes = std::string(size, 'x');
+    return item;
+  }
+  void damage(const std::string& sql) {
+    auto db = sqlite::Database::open(store_.file());
+    ASSERT_OK(db);
+    ASSERT_TRUE(db->exec(sql).has_value());
+  }
+
+  EmbeddedStore store_;
+  Uid a_, b_;
+};
+
+/// While it lives, no file may grow past `bytes`: every longer write fails as a bad disk does.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) {
+    handler_ = std::signal(SIGXFSZ, SIG_IGN);
+    getrlimit(RLIMIT_FSIZE, &old_);
+    rlimit now{bytes, old_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &now);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &old_);
+    std::signal(SIGXFSZ, handler_);
+  }
+
+ private:
+  rlimit old_{};
+  void (*handler_)(int) = nullptr;
+};
+
+TEST_F(EmbeddedFaults, ASecondDasIsRefused) {
+  auto first = started();
+  auto second = store_.make();
+  EXPECT_CODE(second->start(), Errc::kStoreLocked);
+  EXPECT_CODE(second->schema_apply(), Errc::kStoreLocked);
+  EXPECT_TRUE(second->schema_status().has_value()) << "looking is allowed";
+  first.reset();
+  EXPECT_TRUE(second->start().has_value()) << "the lock goes with its holder";
+}
+
+TEST_F(EmbeddedFaults, AnEmptyFolderHasNoSchemaAndStartMakesIt) {
+  auto engine = store_.make();
+  auto status = engine->schema_status();
+  ASSERT_OK(status);
+  EXPECT_EQ(status->current, 0U);
+  EXPECT_EQ(status->pending.size(), status->expected);
+  ASSERT_TRUE(engine->start().has_value());
+  status = engine->schema_status();
+  ASSERT_OK(status);
+  EXPECT_EQ(status->current, status->expected);
+}
+
+TEST_F(EmbeddedFaults, ASchemaThatDasDoesNotKnowIsRefusedAndNotTouched) {
+  started();
+  damage("INSERT INTO schema_version VALUES (2, 'ff', 0)");
+  EXPECT_CODE(store_.make()->start(), Errc::kSchemaTooNew);
+  EXPECT_CODE(store_.make()->schema_apply(), Errc::kSchemaTooNew);
+  damage("DELETE FROM schema_version WHERE version = 2");
+  EXPECT_TRUE(store_.make()->start().has_value());
+  damage("UPDATE schema_version SET sha256 = 'ff'");
+  EXPECT_CODE(store_.make()->start(), Errc::kSchemaBroken);
+}
+
+TEST_F(EmbeddedFaults, ASchemaWithAHoleIsBroken) {
+  started();
+  damage("UPDATE schema_version SET version = 2");
+  EXPECT_CODE(store_.make()->start(), Errc::kSchemaBroken);
+}
+
+TEST_F(EmbeddedFaults, AnotherProgramsFileIsRefused) {
+  {
+    auto db = sqlite::Database::open(store_.file());
+    ASSERT_OK(db);
+    ASSERT_TRUE(db->exec("CREATE TABLE t (x); PRAGMA application_id = 7").has_value());
+  }
+  EXPECT_CODE(store_.make()->start(), Errc::kStoreSettings);
+  std::filesystem::remove(store_.file());
+  std::ofstream(store_.file()) << std::string(5'000, 'z');
+  EXPECT_CODE(store_.make()->start(), Errc::kStoreDown);
+}
+
+TEST_F(EmbeddedFaults, AFullDiskIsSaidAndNothingIsStoredByHalf) {
+  auto engine = started(90);
+  auto writer = std::move(*engine->open_writer());
+  make_pair(*writer);
+  std::uint64_t stored = 0;
+  Result<AppendedOne> last = fail(Errc::kInternal);
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    last = writer->messages().append_one(message(i, 15'000));
+    if (!last) break;
+    ++stored;
+  }
+  EXPECT_CODE(last, Errc::kStoreFull);
+  EXPECT_GT(stored, 3U);
+  const AppendItem more = message(1'000, 15'000);
+  const AppendItem* one = &more;
+  const auto fast = writer->messages().append_fast({&one, 1});
+  EXPECT_EQ(fast.result, FastResult::kFailed);
+  EXPECT_EQ(fast.why.code, Errc::kStoreFull);
+  EXPECT_FALSE(writer->is_broken());
+  // Reads go on, and what was stored is whole.
+  auto reader = std::move(*engine->open_reader());
+  PullQuery query;
+  query.uid = b_;
+  query.conv = ConversationId::pair(a_, b_);
+  query.messages_max = 200;
+  query.bytes_max = 100'000'000;
+  const auto slice = reader->messages().pull(query);
+  ASSERT_OK(slice);
+  EXPECT_EQ(slice->messages.size(), stored);
+  EXPECT_EQ(slice->head.value(), stored);
+}
+
+TEST_F(EmbeddedFaults, AFailedCommitIsUnknownAndTheFileIsMadeSoundBeforeAnythingIsConfirmed) {
+  auto engine = started();
+  auto writer = std::move(*engine->open_writer());
+  auto reader = std::move(*engine->open_reader());
+  make_pair(*writer);
+  ASSERT_OK(writer->messages().append_one(message(1)));
+  {
+    const FileSizeLimit limit(std::filesystem::file_size(store_.file().string() + "-wal"));
+    const AppendItem item = message(2);
+    const AppendItem* one = &item;
+    const auto fast = writer->messages().append_fast({&one, 1});
+    EXPECT_EQ(fast.result, FastResult::kUnknown) << fast.why.detail;
+    EXPECT_TRUE(writer->is_broken());
+    EXPECT_TRUE(reader->is_broken()) << "readers may confirm nothing either";
+    EXPECT_CODE(writer->messages().append_one(message(3)), Errc::kStoreDown);
+    EXPECT_CODE(reader->facts(), Errc::kStoreDown);
+    EXPECT_CODE(engine->open_reader(), Errc::kStoreDown);
+  }
+  reader.reset();
+  auto again = engine->open_writer();
+  ASSERT_OK(again);
+  EXPECT_EQ(std::filesystem::file_size(store_.file().string() + "-wal"), 0U)
+      << "the write-ahead log is emptied before the store serves";
+  // Resolved: stored now, or found; either way it has seq 2 and stands once.
+  const auto resolved = (*again)->messages().append_one(message(2));
+  ASSERT_OK(resolved);
+  EXPECT_EQ(resolved->stored.seq.value(), 2U);
+  const auto repeat = (*again)->messages().append_one(message(2));
+  ASSERT_OK(repeat);
+  EXPECT_TRUE(repeat->stored.repeat);
+  EXPECT_EQ((*again)->messages().append_one(message(3))->stored.seq.value(), 3U);
+  EXPECT_TRUE(engine->open_reader().has_value());
+}
+
+TEST_F(EmbeddedFaults, ACommitThatTookEffectWithoutAnAnswerIsFoundAgain) {
+  auto engine = started();
+  auto writer = std::move(*engine->open_writer());
+  make_pair(*writer);
+  const auto lost = writer->messages().append_one(message(1));
+  ASSERT_OK(lost);
+  engine->file().condemn();
+  EXPECT_TRUE(writer->is_broken());
+  auto again = engine->open_writer();
+  ASSERT_OK(again);
+  const auto resolved = (*again)->messages().append_one(message(1));
+  ASSERT_OK(resolved);
+  EXPECT_TRUE(resolved->stored.repeat);
+  EXPECT_EQ(resolved->stored.seq, lost->stored.seq);
+  EXPECT_EQ(resolved->stored.server_ms, lost->stored.server_ms);
+}
+
+TEST_F(EmbeddedFaults, ATransactionThatTookTooLongIsNotCommittedWithAnOldTime) {
+  class SlowClock final : public Clock {
+   public:
+    [[nodiscard]] MonoTime now() const override {
+      at_ += step_;
+      return MonoTime{} + at_;
+    }
+    [[nodiscard]] std::int64_t wall_ms() const override { return 1'000'000; }
+    mutable Millis at_{0};
+    Millis step_{0};
+  } clock;
+  embedded::EmbeddedEngine engine({store_.file(), 1'000, 0}, clock);
+  ASSERT_TRUE(engine.start().has_value());
+  auto writer = std::move(*engine.open_writer());
+  make_pair(*writer);
+  clock.step_ = Millis{6'000};
+  const AppendItem item = message(1);
+  const AppendItem* one = &item;
+  EXPECT_EQ(writer->messages().append_fast({&one, 1}).result, FastResult::kRolledBack);
+  EXPECT_CODE(writer->messages().append_one(item), Errc::kOverloaded);
+  clock.step_ = Millis{0};
+  EXPECT_EQ(writer->messages().append_one(item)->stored.seq.value(), 1U);
+}
+
+TEST_F(EmbeddedFaults, TheWriteAheadLogIsBoundedByCheckpoints) {
+  auto engine = started();
+  auto writer = std::move(*engine->open_writer());
+  make_pair(*writer);
+  std::uint64_t number = 0;
+  std::uintmax_t largest = 0;
+  for (int batch = 0; batch < 30; ++batch) {
+    std::vector<AppendItem> items;
+    for (int i = 0; i < 60; ++i) items.push_back(message(++number, 16'000));
+    std::vector<const AppendItem*> pointers;
+    for (const AppendItem& item : items) pointers.push_back(&item);
+    ASSERT_EQ(writer->messages().append_fast(pointers).result, FastResult::kStored);
+    writer->maintain();
+    largest = std::max(largest, std::filesystem::file_size(store_.file().string() + "-wal"));
+  }
+  EXPECT_LT(largest, 16U * 1'024 * 1'024) << "27 MiB were written";
+}
+
+}  // namespace
+}  // namespace hy::das::contract
