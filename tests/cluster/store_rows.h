@@ -1,0 +1,31 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <vector>
+
+#include "common/base/ids.h"
+#include "common/base/result.h"
+
+namespace hy::chaos {
+
+/// A row of table `message`, and the heads of table `conversation`.
+struct StoredRow {
+  ConversationId conversation;
+  Seq seq;
+  Uid sender;
+  ClientMsgId client_msg_id;
+  Bytes body;
+};
+struct StoredRows {
+  std::vector<StoredRow> messages;  ///< by conversation, then seq
+  std::map<ConversationId, Seq> heads;
+};
+
+/// The embedded engine's file, while no das has it open.
+Result<StoredRows> read_embedded(const std::filesystem::path& file);
+/// The database of a private store (client/cli/private_store.h) in `folder`, while it runs.
+Result<StoredRows> read_mysql(const std::filesystem::path& folder);
+
+}  // namespace hy::chaos
