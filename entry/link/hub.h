@@ -22,12 +22,12 @@ struct LogicReply {
 
 /// KICK and SUPERSEDED of a router replica.
 struct RouterKick {
-  ConnId conn;  ///< 0: by (uid, slot)
-  Uid uid;
+  ConnId conn{};  ///< 0: by (uid, slot)
+  Uid uid{};
   Slot slot = Slot::kNone;
-  Epoch below;
+  Epoch below{};
   Errc code = Errc::kKicked;
-  std::string reason;
+  std::string reason{};
 };
 
 /// What a router replica wants delivered, for all I/O threads together.

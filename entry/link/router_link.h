@@ -29,8 +29,8 @@ struct RouterNews {
   std::uint64_t acked_op = 0;  ///< 0: none
   bool need_snapshot = false;
   bool digests_wanted = false;
-  std::vector<std::uint32_t> rows_wanted;   ///< bucket numbers
-  std::uint64_t bad_incarnation_known = 0;  ///< > 0: another process has, or had, our name
+  std::vector<std::uint32_t> rows_wanted{};  ///< bucket numbers
+  std::uint64_t bad_incarnation_known = 0;   ///< > 0: another process has, or had, our name
 };
 
 /// The entry's end of its links to all router replicas (router.md §4, §5): numbered changes kept
