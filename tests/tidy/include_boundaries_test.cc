@@ -117,7 +117,7 @@ const std::vector<Rule>& rules() {
        {"common/base", "common/flat", "common/flow", "common/obs", "common/net", "common/wire",
         "common/crypto", "client/", "hy/client/v1"},
        {}},
-      {"client/load", {"common/", "client/"}, {"fmt/"}},
+      {"client/load", {"common/", "client/", "hy/client/v1"}, {"fmt/"}},
       {"client/cli", {"common/", "client/", "hy/"}, {"CLI/", "fmt/"}},
       {"entry", {"common/", "entry/"}, {"fmt/"}},
       {"logic", {"common/", "logic/"}, {"fmt/", "google/protobuf"}},
@@ -154,8 +154,9 @@ std::string judge(const std::string& path, std::string_view include, bool quoted
   const Rule* rule = rule_of(path);
   if (rule == nullptr) return {};
   if (quoted) {
-    const bool own =
-        include.starts_with(std::string(rule->folder) + "/") || starts_with_any(include, rule->own);
+    const bool own = include.starts_with(std::string(rule->folder) + "/") ||
+                     starts_with_any(include, rule->own) ||
+                     starts_with_any(include, rule->libraries);
     return own ? std::string{}
                : "may not include " + std::string(include) +
                      " (docs/style.md, who may include whom)";

@@ -23,9 +23,9 @@ const std::vector<Ban>& bans() {
   static const std::vector<Ban> kBans = {
       {"->commit()",
        "execute(\"COMMIT\"): the connector's commit() returns normally on a dead connection",
-       {},
+       {"das/engines/mysql/"},
        {}},
-      {"->rollback()", "execute(\"ROLLBACK\")", {}, {}},
+      {"->rollback()", "execute(\"ROLLBACK\")", {"das/engines/mysql/"}, {}},
       {"setAutoCommit(", "execute(\"START TRANSACTION\")", {}, {}},
       {"OPT_RECONNECT", "discard the connection and open another", {}, {}},
       {"INSERT IGNORE", "a checked INSERT: IGNORE cuts strings and hides errors", {}, {}},
