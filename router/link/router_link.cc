@@ -79,7 +79,7 @@ void RouterLink::accept(const EntryHello& hello, MonoTime now) {
   table_.set_digest_key(hello.entry, hello.digest_key);
   p->compared_at = now;
   p->asked_digests = false;
-  if (p->complete && hello.first_op_held <= p->last_op + 1) {
+  if (p->complete && p->last_op > 0 && hello.first_op_held <= p->last_op + 1) {
     p->phase = Phase::kLive;
     port_.ack(hello.entry, p->last_op);
   } else {
@@ -108,7 +108,7 @@ void RouterLink::on_ops(EntryId entry, std::uint64_t after, std::uint64_t last,
   p->last_op = std::max(p->last_op, last);
   if (gap) {
     start_dump(entry, *p);
-  } else {
+  } else if (p->phase == Phase::kLive) {
     port_.ack(entry, p->last_op);
   }
   refresh_ready();
@@ -217,7 +217,8 @@ void RouterLink::on_heartbeat(EntryId entry, const EntryHeartbeat& beat, MonoTim
   Peer* const p = peer(entry);
   if (p == nullptr || p->phase == Phase::kDown || beat.incarnation != p->incarnation) return;
   leases_.heard(entry, now);
-  port_.ack(entry, p->last_op);  // also the sign of life that the entry waits for
+  // Also the sign of life that the entry waits for; while a dump is under way nothing is confirmed.
+  port_.ack(entry, p->phase == Phase::kLive ? p->last_op : 0);
   if (p->phase == Phase::kLive && beat.last_op > p->last_op) {
     start_dump(entry, *p);
   } else if (p->phase == Phase::kLive && beat.last_op == p->last_op && beat.digest_root != 0) {

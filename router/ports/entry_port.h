@@ -47,6 +47,7 @@ class EntryPort {
   virtual void forward(EntryId entry, std::uint64_t id, const Delivery& delivery,
                        const std::vector<ConnId>& conns) = 0;
   virtual void kick(EntryId entry, const KickOrder& order) = 0;
+  /// Everything up to `op` is held here; 0: nothing said, a sign of life.
   virtual void ack(EntryId entry, std::uint64_t op) = 0;
   virtual void need_snapshot(EntryId entry) = 0;
   virtual void ask_digests(EntryId entry) = 0;

@@ -253,7 +253,7 @@ void EntryService::kick(EntryId entry, const KickOrder& order) {
 void EntryService::ack(EntryId entry, std::uint64_t op) {
   const auto stream = stream_of(entry);
   if (!stream) return;
-  stream.next().set_acked_op(op);  // cumulative: the last one of a batch stands
+  if (op > 0) stream.next().set_acked_op(op);  // cumulative: the last one of a batch stands
   stream.queued(kSmallBytes);
 }
 
