@@ -1,0 +1,103 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+
+#include "client/core/records.h"
+#include "client/core/turn.h"
+
+namespace hy::client {
+
+/// One conversation as this device has it: a run without holes, and rows that wait above a hole.
+/// `have` never falls, but for the one defined reset.
+class Cursor {
+ public:
+  struct Row {
+    Message message;
+    bool is_own_send = false;  ///< written on this device: the person saw it when it was written
+  };
+  enum class Offer : std::uint8_t {
+    kApplied,  ///< it was the next one; take() has it and what it freed
+    kOld,      ///< at or below the run: dropped
+    kWaits,    ///< above a hole
+    kNoRoom,   ///< above a hole, and too many wait: it will be pulled
+  };
+
+  explicit Cursor(ConversationRecord record) : record_(std::move(record)) {}
+
+  Offer offer(Row row, std::uint32_t ahead_max) {
+    const std::uint64_t seq = row.message.seq.value();
+    if (seq <= have()) return Offer::kOld;
+    raise_head(row.message.seq);
+    if (seq > have() + 1) {
+      if (ahead_.contains(seq)) return Offer::kOld;
+      if (ahead_.size() >= ahead_max) return Offer::kNoRoom;
+      ahead_.emplace(seq, std::move(row));
+      return Offer::kWaits;
+    }
+    record_.have = Seq{seq};
+    is_dirty_ = true;
+    ready_.push_back(std::move(row));
+    free_waiting();
+    return Offer::kApplied;
+  }
+  /// Rows up to `seq` have expired at the server: the run starts behind them.
+  void skip_to(Seq seq) {
+    if (seq <= record_.have) return;
+    record_.base = record_.have = seq;
+    ahead_.erase(ahead_.begin(), ahead_.upper_bound(seq.value()));
+    is_dirty_ = true;
+    free_waiting();
+  }
+  /// The defined reset: from scratch, from behind `base`.
+  void reset(Seq base, Seq head) {
+    record_.base = record_.have = base;
+    record_.head = head;
+    ahead_.clear();
+    ready_.clear();
+    is_dirty_ = true;
+  }
+  void raise_head(Seq head) {
+    if (head <= record_.head) return;
+    record_.head = head;
+    is_dirty_ = true;
+  }
+  /// Rows that the run has reached since the last call, ascending.
+  std::vector<Row> take() { return std::exchange(ready_, {}); }
+
+  [[nodiscard]] std::uint64_t have() const { return record_.have.value(); }
+  [[nodiscard]] bool has_hole() const { return record_.head > record_.have; }
+  /// The first hole: from have+1 to here.
+  [[nodiscard]] Seq hole_to() const {
+    return ahead_.empty() ? record_.head : Seq{ahead_.begin()->first - 1};
+  }
+  [[nodiscard]] std::size_t waiting() const { return ahead_.size(); }
+  [[nodiscard]] const ConversationRecord& record() const { return record_; }
+  /// For marks; whoever changes one calls touch().
+  ConversationRecord& edit() {
+    is_dirty_ = true;
+    return record_;
+  }
+  bool take_dirty() { return std::exchange(is_dirty_, false); }
+
+  MonoTime pull_at = kNever;      ///< the hole is asked for then
+  std::uint32_t pull_ticket = 0;  ///< of the PULL on its way; 0: none
+  std::uint32_t pull_tries = 0;   ///< in a row without a row gained
+  MonoTime reset_at{};            ///< the last reset
+
+ private:
+  void free_waiting() {
+    while (!ahead_.empty() && ahead_.begin()->first == have() + 1) {
+      auto node = ahead_.extract(ahead_.begin());
+      record_.have = Seq{node.key()};
+      ready_.push_back(std::move(node.mapped()));
+    }
+  }
+
+  ConversationRecord record_;
+  std::map<std::uint64_t, Row> ahead_;
+  std::vector<Row> ready_;
+  bool is_dirty_ = false;
+};
+
+}  // namespace hy::client

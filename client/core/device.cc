@@ -1,0 +1,271 @@
+#include "client/core/device.h"
+
+#include <algorithm>
+
+#include "common/base/limits.h"
+#include "common/wire/refused.h"
+
+namespace hy::client {
+namespace {
+
+LadderEvent event_at(LadderEvent::Kind kind, MonoTime now) {
+  LadderEvent event{};
+  event.kind = kind;
+  event.at_us = to_us(now);
+  return event;
+}
+
+}  // namespace
+
+Device::Device(DeviceSettings settings, Snapshot snapshot, Random& random, MonoTime now,
+               std::int64_t wall_ms)
+    : settings_(std::move(settings)),
+      random_(random),
+      device_(std::move(snapshot.device)),
+      link_(settings_.link, *this, device_, random_),
+      outbox_(settings_.outbox),
+      inbox_(settings_.inbox),
+      sync_(settings_.sync) {
+  outbox_.load(std::move(snapshot.outbox), now, wall_ms);
+  inbox_.load(std::move(snapshot.conversations));
+}
+
+void Device::login(Turn& turn, MonoTime now, Identity identity) {
+  link_.start(turn, now, std::move(identity));
+}
+
+void Device::logout(Turn& turn, MonoTime now) {
+  link_.stop(turn, now, "logged out", true);
+  device_.token.clear();
+  turn.writes.emplace_back(PutDevice{device_});
+}
+
+void Device::close(Turn& turn, MonoTime now) {
+  link_.stop(turn, now, "closed", false);
+}
+
+void Device::drop_connection(Turn& turn, MonoTime now) {
+  link_.drop(turn, now, "dropped on request");
+}
+
+Result<ClientMsgId> Device::submit(Turn& turn, MonoTime now, std::int64_t wall_ms, Uid to,
+                                   std::uint32_t kind, Bytes body) {
+  if (device_.uid.value() == 0) return fail(Errc::kNotLoggedIn, "log in once first");
+  if (to == device_.uid) return fail(Errc::kSelfSend);
+  if (to.value() == 0 || to.value() > INT64_MAX) return fail(Errc::kUnknownUser);
+  if (body.size() > limits::kMessageBodyBytesMax) return fail(Errc::kBodyTooLarge);
+  OutboxRecord record;
+  random_.fill(record.id.bytes);
+  record.conversation = ConversationId::pair(device_.uid, to);
+  record.to = to;
+  record.kind = kind;
+  record.body = std::move(body);
+  record.created_ms = wall_ms;
+  const ClientMsgId id = record.id;
+  HY_TRY_VOID(outbox_.submit(turn, now, std::move(record)));
+  return id;
+}
+
+void Device::request(MonoTime now, std::uint64_t token, std::uint16_t type, Bytes body,
+                     Millis within) {
+  AppRequest& kept = app_requests_[token];
+  kept = {type, std::move(body), now + within};
+  if (!link_.is_open()) return;
+  Pending pending{};
+  pending.what = For::kApp;
+  pending.token = token;
+  ask(now, type, as_bytes(kept.body), pending);
+}
+
+void Device::mark_read(MonoTime now, ConversationId conversation, Seq seq) {
+  inbox_.raise_read_wanted(conversation, seq);
+  if (link_.is_open()) send_reads(now);
+}
+
+void Device::sync_now(MonoTime now) {
+  asked_to_sync_ = true;
+  sync_.want(now, Sync::Reason::kAsked);
+}
+
+// ---- the session
+
+Status Device::on_login(Turn& turn, MonoTime now, const LoginAnswered& answer) {
+  logged_in_at_ = now;
+  inbox_.connected(now);
+  // Registered before it asks: a push can only be early, never missed.
+  if (sync_.logged_in(turn, now, device_, answer)) inbox_.reset_all(turn, now);
+  outbox_.connected(now);
+  for (const auto& [token, kept] : app_requests_) {
+    Pending pending{};
+    pending.what = For::kApp;
+    pending.token = token;
+    ask(now, kept.type, as_bytes(kept.body), pending);
+  }
+  send_reads(now);
+  return {};
+}
+
+void Device::on_down(Turn& /*turn*/, MonoTime /*now*/) {
+  pending_.clear();
+  deadlines_.clear();
+  reads_sent_.clear();
+  outbox_.disconnected();
+  sync_.disconnected();
+}
+
+std::uint32_t Device::ask(MonoTime now, std::uint16_t type, ByteView body, Pending pending) {
+  const std::uint32_t id = next_request_;
+  next_request_ = next_request_ == 0x7FFF'FFFF ? 1 : next_request_ + 1;
+  pending_[id] = pending;
+  deadlines_.emplace_back(now + settings_.answer_within, id);
+  link_.send(now, type, id, body);
+  return id;
+}
+
+void Device::send_reads(MonoTime now) {
+  for (const auto& [conversation, seq] : inbox_.unconfirmed_reads()) {
+    Seq& sent = reads_sent_[conversation];
+    if (sent >= seq) continue;
+    sent = seq;
+    const Bytes body = encode_read(conversation, seq);
+    Pending pending{};
+    pending.what = For::kRead;
+    pending.conversation = conversation;
+    ask(now, Type::kRead, as_bytes(body), pending);
+  }
+}
+
+// ---- the end of a turn
+
+void Device::tick(Turn& turn, MonoTime now) {
+  link_.tick(turn, now);
+  expire_requests(turn, now);
+  outbox_.expire(turn, now);
+}
+
+void Device::finish(Turn& turn, MonoTime now) {
+  place_rows(turn, now);
+  if (link_.is_open()) {
+    send_due(turn, now);
+    ask_due(turn, now);
+    if (const auto n = inbox_.take_ack()) {
+      link_.send(now, Type::kPushAck, *n, {});
+      LadderEvent event = event_at(LadderEvent::Kind::kPushAck, now);
+      event.push_number = *n;
+      turn.ladder(std::move(event), true);
+    }
+  }
+  check_up_to_date(turn, now);
+  inbox_.flush(turn);
+  link_.flush(turn);
+}
+
+void Device::place_rows(Turn& turn, MonoTime now) {
+  for (Cursor::Row& row : inbox_.take_rows()) {
+    Message& message = row.message;
+    message.mine = message.sender == device_.uid;
+    bool is_own_send = row.is_own_send;
+    if (message.mine && outbox_.has(message.client_msg_id)) {
+      // The log has it although no answer came: the SEND_ACK was lost.
+      if (const auto record = outbox_.seen_in_log(turn, now, message.client_msg_id, message.seq)) {
+        is_own_send = true;
+        receipts_.stored(turn, message.conversation, message.seq, message.client_msg_id);
+      }
+    }
+    turn.put_row(std::move(message), !is_own_send);
+  }
+}
+
+void Device::send_due(Turn& turn, MonoTime now) {
+  for (const SendOrder& order : outbox_.take_due(turn, now, random_)) {
+    const Bytes body = encode_send(order);
+    Pending pending{};
+    pending.what = For::kSend;
+    pending.id = order.id;
+    ask(now, Type::kSend, as_bytes(body), pending);
+    // Silence where an answer was due may be a dead socket: find out in seconds, not heartbeats.
+    if (order.try_number > 1 && now - logged_in_at_ >= settings_.outbox.resend_min) {
+      link_.probe(now);
+    }
+  }
+}
+
+void Device::ask_due(Turn& turn, MonoTime now) {
+  if (const auto body = sync_.take_request(now, device_)) {
+    Pending pending{};
+    pending.what = For::kSync;
+    ask(now, Type::kSync, as_bytes(*body), pending);
+    turn.ladder(event_at(LadderEvent::Kind::kSync, now));
+  }
+  for (const PullOrder& order : inbox_.take_pulls(now)) {
+    const Bytes body = encode_pull(order.conversation, order.from, order.to);
+    Pending pending{};
+    pending.what = For::kPull;
+    pending.pull = order;
+    ask(now, Type::kPull, as_bytes(body), pending);
+    LadderEvent event = event_at(LadderEvent::Kind::kPull, now);
+    event.conversation = order.conversation;
+    event.seq = order.to;
+    event.note = "seq " + std::to_string(order.from.value()) + "–" +
+                 (order.to.value() == 0 ? "head" : std::to_string(order.to.value()));
+    turn.ladder(std::move(event));
+  }
+}
+
+void Device::expire_requests(Turn& turn, MonoTime now) {
+  while (!deadlines_.empty() && deadlines_.front().first <= now) {
+    const auto at = pending_.find(deadlines_.front().second);
+    deadlines_.pop_front();
+    if (at == pending_.end()) continue;
+    const Pending pending = at->second;
+    pending_.erase(at);
+    not_answered(turn, now, pending);
+  }
+  for (auto at = app_requests_.begin(); at != app_requests_.end();) {
+    if (at->second.deadline > now) {
+      ++at;
+      continue;
+    }
+    turn.notices.emplace_back(Answered{at->first, fail(Errc::kDeadlineExceeded)});
+    at = app_requests_.erase(at);
+  }
+}
+
+void Device::not_answered(Turn& turn, MonoTime now, const Pending& pending) {
+  switch (pending.what) {
+    case For::kSend: return;  // the outbox resends by its own times
+    case For::kApp: return;   // its own deadline ends it
+    case For::kRead: reads_sent_.erase(pending.conversation); return;
+    case For::kSync: sync_.failed(now, Millis{0}, random_); break;
+    case For::kPull:
+      inbox_.pull_failed(turn, now, pending.pull, Errc::kDeadlineExceeded, Millis{0}, Seq{},
+                         random_);
+      break;
+  }
+  link_.probe(now);
+}
+
+void Device::check_up_to_date(Turn& turn, MonoTime now) {
+  if (!link_.is_open()) return;
+  const bool is_late = now - logged_in_at_ >= settings_.up_to_date_within;
+  if (!is_up_to_date() && !is_late) return;
+  link_.synced(turn);
+  if (!asked_to_sync_ || !is_up_to_date()) return;
+  asked_to_sync_ = false;
+  turn.notices.emplace_back(UpToDate{});
+}
+
+MonoTime Device::wake_at() const {
+  MonoTime at = link_.wake_at();
+  at = std::min(at, outbox_.wake_at());
+  for (const auto& [token, kept] : app_requests_) at = std::min(at, kept.deadline);
+  if (!link_.is_open()) return at;
+  at = std::min({at, inbox_.wake_at(), sync_.wake_at()});
+  if (!deadlines_.empty()) at = std::min(at, deadlines_.front().first);
+  if (link_.state() == LinkState::kSyncing) {
+    at = std::min(at, logged_in_at_ + settings_.up_to_date_within);
+  }
+  return at;
+}
+
+}  // namespace hy::client

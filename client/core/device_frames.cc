@@ -1,0 +1,205 @@
+// What a Device does with the frames of a session. The rest of the class is in device.cc.
+#include "client/core/device.h"
+#include "common/wire/refused.h"
+
+namespace hy::client {
+namespace {
+
+LadderEvent event_at(LadderEvent::Kind kind, MonoTime now) {
+  LadderEvent event{};
+  event.kind = kind;
+  event.at_us = to_us(now);
+  return event;
+}
+
+std::uint16_t type_of_ack(std::uint16_t request) {
+  return static_cast<std::uint16_t>(request | wire::kTypeAck);
+}
+
+}  // namespace
+
+Errc Device::on_frame(Turn& turn, MonoTime now, const wire::Inner& inner) {
+  switch (inner.type) {
+    case Type::kPush: return on_push(turn, now, inner);
+    case Type::kReceipt: return on_receipts(turn, now, inner.body);
+    case Type::kSyncHint:
+      turn.ladder(event_at(LadderEvent::Kind::kSyncHint, now));
+      sync_.want(now, Sync::Reason::kHint);
+      return Errc::kOk;
+    case Type::kReadMark: {
+      const auto mark = decode_read_mark(inner.body);
+      if (!mark) return mark.error().code;
+      inbox_.raise_read(mark->conversation, mark->read);
+      return Errc::kOk;
+    }
+    default: break;
+  }
+  // A notification that this build does not know says nothing to it.
+  if ((inner.type & wire::kTypeAck) == 0) return Errc::kOk;
+  return on_answer(turn, now, inner);
+}
+
+Errc Device::on_answer(Turn& turn, MonoTime now, const wire::Inner& inner) {
+  const bool is_refused = (inner.flags & wire::kFlagRefused) != 0;
+  if (inner.type == type_of_ack(Type::kPushAck)) {
+    LadderEvent event = event_at(LadderEvent::Kind::kAckOk, now);
+    event.push_number = inner.request_id;
+    turn.ladder(std::move(event));
+    return Errc::kOk;
+  }
+  if (inner.type == type_of_ack(Type::kPing)) {
+    if (is_refused) return Errc::kOk;
+    const auto pong = decode_pong(inner.body);
+    if (!pong) return pong.error().code;
+    sync_.pong(now, *pong);
+    return Errc::kOk;
+  }
+  const auto at = pending_.find(inner.request_id);
+  if (at == pending_.end()) return Errc::kOk;  // late: its request was given up
+  const Pending pending = at->second;
+  pending_.erase(at);
+  if (is_refused) {
+    refused(turn, now, pending, inner);
+    return Errc::kOk;
+  }
+  return answered(turn, now, pending, inner.body);
+}
+
+Errc Device::answered(Turn& turn, MonoTime now, const Pending& pending, ByteView body) {
+  switch (pending.what) {
+    case For::kSend: return answered_send(turn, now, pending.id, body);
+    case For::kSync: return answered_sync(turn, now, body);
+    case For::kPull: {
+      auto answer = decode_pull(body);
+      if (!answer) return answer.error().code;
+      return inbox_.pulled(now, pending.pull, std::move(*answer), random_) ? Errc::kOk
+                                                                           : Errc::kMalformedBody;
+    }
+    case For::kRead: {
+      const auto read = decode_read(body);
+      if (!read) return read.error().code;
+      reads_sent_.erase(pending.conversation);
+      inbox_.raise_read(pending.conversation, *read);
+      return Errc::kOk;
+    }
+    case For::kApp:
+      if (app_requests_.erase(pending.token) > 0) {
+        turn.notices.emplace_back(Answered{pending.token, Bytes(as_text(body))});
+      }
+      return Errc::kOk;
+  }
+  return Errc::kOk;
+}
+
+Errc Device::answered_send(Turn& turn, MonoTime now, const ClientMsgId& id, ByteView body) {
+  const auto outcome = decode_send(body);
+  if (!outcome) return outcome.error().code;
+  link_.progressed(now);
+  const auto record = outbox_.answered(turn, now, id, *outcome, random_);
+  if (record == nullptr) return Errc::kOk;
+  sync_.saw_change();
+  receipts_.stored(turn, record->conversation, outcome->seq, id);
+  Message message;
+  message.conversation = record->conversation;
+  message.seq = outcome->seq;
+  message.sender = device_.uid;
+  message.client_msg_id = id;
+  message.kind = record->kind;
+  message.body = std::move(record->body);
+  message.server_ms = outcome->server_ms;
+  message.mine = true;
+  inbox_.stored_here(now, std::move(message));
+  return Errc::kOk;
+}
+
+Errc Device::answered_sync(Turn& turn, MonoTime now, ByteView body) {
+  const auto answer = decode_sync(body);
+  if (!answer) return answer.error().code;
+  const Sync::Outcome outcome = sync_.answered(turn, now, device_, *answer);
+  if (outcome.reset_all) {
+    inbox_.reset_all(turn, now);
+    return Errc::kOk;
+  }
+  for (const ConversationInfo& info : answer->conversations) inbox_.head(now, info);
+  for (const UserEventRow& event : answer->events) {
+    if (event.kind == UserEventRow::Kind::kRead) inbox_.raise_read(event.conversation, event.seq);
+  }
+  if (outcome.is_done) {
+    LadderEvent event = event_at(LadderEvent::Kind::kSyncDone, now);
+    event.note = std::to_string(outcome.conversations) +
+                 (outcome.conversations == 1 ? " conversation" : " conversations");
+    turn.ladder(std::move(event));
+  }
+  return Errc::kOk;
+}
+
+void Device::refused(Turn& turn, MonoTime now, const Pending& pending, const wire::Inner& inner) {
+  const auto refusal = wire::decode_refused(inner.body);
+  const Error why = refusal ? refusal->error : refusal.error();
+  switch (pending.what) {
+    case For::kSend:
+      outbox_.refused(turn, now, pending.id, why.code, why.retry_after, random_);
+      break;
+    case For::kSync: sync_.failed(now, why.retry_after, random_); break;
+    case For::kPull:
+      inbox_.pull_failed(turn, now, pending.pull, why.code, why.retry_after,
+                         Seq{refusal ? refusal->head_seq : 0}, random_);
+      break;
+    case For::kRead:
+      // Refused for good: the mark stays wanted on disk and is offered again at the next login.
+      break;
+    case For::kApp:
+      if (app_requests_.erase(pending.token) > 0) {
+        turn.notices.emplace_back(Answered{pending.token, std::unexpected(why)});
+      }
+      break;
+  }
+  const RetryRule rule = error_info(why.code).retry;
+  const bool is_about_the_session =
+      rule == RetryRule::kStop || rule == RetryRule::kLogin || rule == RetryRule::kReconnect;
+  if (is_about_the_session) link_.ended_by_server(turn, now, why);
+}
+
+Errc Device::on_push(Turn& turn, MonoTime now, const wire::Inner& inner) {
+  auto message = decode_push(inner.body);
+  if (!message) return message.error().code;
+  sync_.saw_change();
+  LadderEvent event = event_at(LadderEvent::Kind::kPush, now);
+  event.client_msg_id = message->client_msg_id;
+  event.conversation = message->conversation;
+  event.seq = message->seq;
+  event.push_number = inner.request_id;
+  event.by = message->sender;
+  PushAcks::Arrival arrival{};
+  if (message->provisional) {
+    arrival = inbox_.pushed_provisional(inner.request_id, message->conversation);
+    message->mine = message->sender == device_.uid;
+    if (arrival == PushAcks::Arrival::kNew) turn.put_row(std::move(*message), true);
+  } else {
+    arrival = inbox_.pushed(now, inner.request_id, std::move(*message));
+  }
+  if (arrival == PushAcks::Arrival::kSkipped) return Errc::kBadFrame;
+  if (arrival == PushAcks::Arrival::kAgain) event.kind = LadderEvent::Kind::kPushAgain;
+  turn.ladder(std::move(event));
+  return Errc::kOk;
+}
+
+Errc Device::on_receipts(Turn& turn, MonoTime now, ByteView body) {
+  const auto rows = decode_receipts(body);
+  if (!rows) return rows.error().code;
+  for (const ReceiptRow& row : *rows) {
+    // Nobody confirms his own messages to himself.
+    if (row.by == device_.uid) continue;
+    LadderEvent event = event_at(LadderEvent::Kind::kReceipt, now);
+    event.client_msg_id = receipts_.receipt(turn, row.conversation, row.up_to, row.read);
+    event.conversation = row.conversation;
+    event.seq = row.up_to;
+    event.by = row.by;
+    event.read = row.read;
+    turn.ladder(std::move(event));
+    inbox_.raise_peer(row.conversation, row.up_to, row.read);
+  }
+  return Errc::kOk;
+}
+
+}  // namespace hy::client
