@@ -36,9 +36,10 @@ bool is_request_code(Errc code) {
 Metrics::Metrics(obs::Registry& r)
     : queue_seconds_(r.histogram("hy_logic_queue_seconds",
                                  "Wait of a command before it started; p99 over 20 ms: overload.")),
-      admission_level_(r.gauge("hy_admission_level",
-                               "Priorities shed now; above 0: this tier refuses work.",
-                               {{"tier", "logic"}})),
+      admission_level_(
+          r.gauge("hy_admission_level",
+                  "Percent of work that is refused now; above 0: this tier is overloaded.",
+                  {{"tier", "logic"}})),
       acked_stored_(r.counter(kAcked, kAckedHelp, {{"ack", "stored"}})),
       acked_relayed_(r.counter(kAcked, kAckedHelp, {{"ack", "relayed"}})),
       acked_unknown_(r.counter(kAcked, kAckedHelp, {{"ack", "unknown"}})),

@@ -22,7 +22,10 @@ class Metrics {
   void request_answered(std::uint16_t type, Errc code);
   void request_unanswered(std::uint16_t type);
   void queued_for(std::chrono::nanoseconds wait) { queue_seconds_.observe(wait); }
-  void shed_level(int level) { admission_level_.set(level); }
+  /// 0 = everything is admitted … 1 = receipts, pings and kicks alone.
+  void shed_level(double level) {
+    admission_level_.set(static_cast<std::int64_t>(level * kLevelPercent));
+  }
 
   // Messages.
   void send_received(std::uint32_t kind);
@@ -56,6 +59,7 @@ class Metrics {
   void admin_call(bool allowed) { (allowed ? admin_calls_ : admin_refused_).add(); }
 
  private:
+  static constexpr double kLevelPercent = 100;
   struct PerCommand {
     obs::Counter* answered = nullptr;
     obs::Counter* unanswered = nullptr;

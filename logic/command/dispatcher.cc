@@ -39,6 +39,14 @@ void Dispatcher::dispatch(RequestContext context, Bytes body) {
       return request->refuse(rate.error());
     }
   }
+  // The wait for this thread alone: a session that waits for its own slow command is no overload.
+  const MonoTime now = p_.clock.now();
+  admission_.on_dequeue(now, now - c.arrival);
+  p_.metrics.shed_level(admission_.shed_level());
+  const std::uint64_t whose = c.session ? c.session->uid.value() : c.conn.value();
+  if (!admission_.admit(now, row->priority, mix64(whose))) {
+    return request->refuse(Error{Errc::kOverloaded, {}, kOverloadRetry});
+  }
   const SessionFifo::Key key{c.stream, c.conn};
   // Shared, because a full line leaves the request here to be refused.
   auto held = std::make_shared<RequestPtr>(std::move(request));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "common/flow/admission.h"
 #include "logic/command/registry.h"
 #include "logic/domain/grant.h"
 #include "logic/session/auth_fence.h"
@@ -8,12 +9,13 @@
 namespace hy::logic {
 
 /// From a forwarded frame to its handler. Order of checks: known command, body size, grant (who
-/// asks is what the grant proves, never what a body says), rate, place in the session's line,
+/// asks is what the grant proves, never what a body says), rate, load, place in the session's line,
 /// still worth doing, epoch fence.
 class Dispatcher {
  public:
   struct Options {
     Millis queue_wait_max{2'000};  ///< waited longer than this in line: refused
+    flow::Admission::Options admission{};
   };
   struct Ports {
     ReplyPort& replies;
@@ -25,7 +27,7 @@ class Dispatcher {
     Metrics& metrics;
   };
   Dispatcher(const Ports& ports, Commands commands, Options options)
-      : p_(ports), commands_(commands), options_(options) {}
+      : p_(ports), commands_(commands), options_(options), admission_(options.admission) {}
 
   /// Loop thread. The answer goes to the reply port, now or later, or never when the outcome of the
   /// command is unknown.
@@ -38,6 +40,7 @@ class Dispatcher {
   Ports p_;
   Commands commands_;
   Options options_;
+  flow::Admission admission_;
 };
 
 }  // namespace hy::logic

@@ -33,7 +33,7 @@ DasClient::DasClient(std::vector<std::string> names, const Clock& clock, Metrics
     : clock_(clock),
       metrics_(metrics),
       options_(options),
-      retry_tokens_(options.retry_burst),
+      retries_(options.retry_percent, options.retry_credit_max),
       wheel_(clock.now()) {
   for (std::string& name : names) {
     Peer peer;
@@ -128,7 +128,7 @@ void DasClient::append(std::shared_ptr<const AppendRequest> request, Done<Append
   const std::uint64_t hash = std::hash<ConversationId>{}(request->conversation);
   const auto peer = choose(hash, std::nullopt);
   if (!peer) return done(std::unexpected(refusal()));
-  retry_tokens_ = std::min(options_.retry_burst, retry_tokens_ + options_.retry_share);
+  retries_.on_request();
   const std::uint64_t id = ++last_id_;
   const MonoTime deadline = cut(request->call.deadline);
   PendingAppend pending{{*peer, false, hash, deadline}, std::move(request), std::move(done)};
@@ -149,7 +149,7 @@ void DasClient::write(std::uint64_t id, const PendingAppend& pending) {
 void DasClient::start(Call call, std::uint64_t hash, CallContext context, CallDone done) {
   const auto peer = choose(hash, std::nullopt);
   if (!peer) return done(std::unexpected(refusal()));
-  retry_tokens_ = std::min(options_.retry_burst, retry_tokens_ + options_.retry_share);
+  retries_.on_request();
   const std::uint64_t id = ++last_id_;
   const MonoTime deadline = cut(context.deadline);
   call.set_id(id);
@@ -169,10 +169,9 @@ void DasClient::write(std::uint64_t /*id*/, const PendingCall& pending) {
 }
 
 std::optional<std::size_t> DasClient::take_retry(const Sent& sent) {
-  if (sent.is_retried || retry_tokens_ < 1 || clock_.now() >= sent.deadline) return std::nullopt;
+  if (sent.is_retried || clock_.now() >= sent.deadline) return std::nullopt;
   const auto peer = choose(sent.hash, sent.peer);
-  if (!peer) return std::nullopt;
-  retry_tokens_ -= 1;
+  if (!peer || !retries_.take()) return std::nullopt;
   metrics_.das_retry();
   return peer;
 }

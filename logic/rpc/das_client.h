@@ -5,6 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "common/flow/retry.h"
 #include "common/rpc/stream.h"
 #include "hy/das/v1/logic_stream.pb.h"
 #include "logic/ports/account_port.h"
@@ -26,8 +27,8 @@ class DasClient final : public MessageLogPort, public RelationPort, public Accou
   struct Options {
     Millis call_within{2'000};
     Millis grace{250};  ///< how much longer than its own deadline an answer is waited for
-    double retry_share = 0.1;
-    double retry_burst = 1'000;
+    std::uint32_t retry_percent = 10;
+    std::uint32_t retry_credit_max = 1'000;  ///< a lost stream may carry that many at once
   };
   using Out = rpc::Stream<hy::das::v1::DataBatch>;
   using Call = hy::das::v1::Call;
@@ -120,7 +121,7 @@ class DasClient final : public MessageLogPort, public RelationPort, public Accou
   Metrics& metrics_;
   Options options_;
   StoreMarks marks_;
-  double retry_tokens_;
+  flow::RetryBudget retries_;
   std::uint64_t last_id_ = 0;
   std::unordered_map<std::uint64_t, PendingAppend> appends_;
   std::unordered_map<std::uint64_t, PendingCall> calls_;

@@ -94,7 +94,9 @@ void EntryService::take(Session& session, In& batch) {
     log::info("entry_stream_opened", {{"entry", session.name_}, {"entry_id", session.entry_}});
   }
   if (!session.has_hello_) return session.stream_.close();
-  for (pb::Forward& in : *batch.mutable_forwards()) forward(session, in);
+  // One time for the batch: what stands behind in it waits, and that is queueing time.
+  const MonoTime arrival = clock_.now();
+  for (pb::Forward& in : *batch.mutable_forwards()) forward(session, in, arrival);
   for (const pb::Confirm& in : batch.confirms()) {
     if (in.conversation().size() != 16) continue;
     metrics_.confirmed();
@@ -108,7 +110,7 @@ void EntryService::take(Session& session, In& batch) {
   }
 }
 
-void EntryService::forward(Session& session, pb::Forward& in) {
+void EntryService::forward(Session& session, pb::Forward& in, MonoTime arrival) {
   RequestContext context;
   context.stream = session.number_;
   context.entry = session.entry_;
@@ -117,7 +119,7 @@ void EntryService::forward(Session& session, pb::Forward& in) {
   context.type = static_cast<std::uint16_t>(in.type() & 0xFFFF);
   context.request_id = in.request_id();
   if (in.has_session()) context.session = session_of(in.session());
-  context.arrival = clock_.now();
+  context.arrival = arrival;
   const Millis remaining{in.remaining_ms() == 0 ? options_.deadline_max.count()
                                                 : static_cast<std::int64_t>(in.remaining_ms())};
   context.deadline = context.arrival + std::min(remaining, options_.deadline_max);

@@ -44,7 +44,7 @@ class EntryService final : public ReplyPort {
  private:
   class Session;
   void take(Session& session, In& batch);
-  void forward(Session& session, hy::logic::v1::Forward& in);
+  void forward(Session& session, hy::logic::v1::Forward& in, MonoTime arrival);
 
   const Clock& clock_;
   Metrics& metrics_;

@@ -22,8 +22,7 @@ struct LoginTest : ::testing::Test {
   }
   pb::LoginRequest with_token(std::uint32_t epoch = 1, std::chrono::seconds life = kDay) {
     pb::LoginRequest in = request();
-    in.set_token(
-        bench.tokens.make(kAlice, Slot::kDesktop, "device-1", epoch, bench.now_s(), life));
+    in.set_token(bench.tokens.make(kAlice, Slot::kDesktop, "device-1", epoch, bench.now_s(), life));
     return in;
   }
   pb::LoginRequest with_password() const {
@@ -173,8 +172,7 @@ TEST_F(LoginTest, PasswordOfAnotherInstallationRaisesTheEpochAndKicks) {
   EXPECT_EQ(body.auth_epoch(), 6U);
   EXPECT_EQ(body.conn_counter(), 1U);
   // The token given is good for the next login of this device.
-  EXPECT_TRUE(
-      bench.tokens.check(body.session_token(), Slot::kDesktop, "device-1", bench.now_s()));
+  EXPECT_TRUE(bench.tokens.check(body.session_token(), Slot::kDesktop, "device-1", bench.now_s()));
   EXPECT_TRUE(bench.answer_to(id)->no_compress);
 }
 
@@ -272,8 +270,7 @@ TEST_F(LoginTest, TextThatIsNotUtf8HasItsOwnCode) {
   // name = field 3, length 2, bytes that no UTF-8 has.
   EXPECT_EQ(bench.code_of(bench.ask(pb::LOGIN, "\x1a\x02\xc3\x28", std::nullopt)),
             Errc::kInvalidText);
-  EXPECT_EQ(bench.code_of(bench.ask(pb::LOGIN, "\x1a\x09zz", std::nullopt)),
-            Errc::kMalformedBody);
+  EXPECT_EQ(bench.code_of(bench.ask(pb::LOGIN, "\x1a\x09zz", std::nullopt)), Errc::kMalformedBody);
 }
 
 TEST_F(LoginTest, SecondLoginOnOneConnectionIsRefused) {

@@ -76,7 +76,8 @@ TEST_F(DelivererTest, UnknownTargetsAreTriedOnceElsewhere) {
 
 TEST_F(DelivererTest, UnknownSlotIsRetriedForThatSlotAlone) {
   deliverer.deliver(push());
-  result(0, {{kBob, 3, DeliverResult::kWritten}, {kBob, 1, DeliverResult::kUnknown},
+  result(0, {{kBob, 3, DeliverResult::kWritten},
+             {kBob, 1, DeliverResult::kUnknown},
              {kAlice, 0, DeliverResult::kGone}});
   ASSERT_EQ(router.sent.size(), 2U);
   EXPECT_EQ(router.sent[1].targets[0].slots, 1U << 1);
