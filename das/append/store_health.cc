@@ -19,13 +19,13 @@ bool StoreHealth::judge(MonoTime now) {
   bool up = up_;
   if (std::ranges::all_of(lanes_, &Lane::works)) {
     up = true;
+    why_ = {Errc::kOk, {}, {}};
   } else if (std::ranges::none_of(lanes_, &Lane::works)) {
     up = false;
   } else {
     for (const Lane& lane : lanes_)
       if (lane.failing_since && now - *lane.failing_since >= down_after_) up = false;
   }
-  if (up) why_ = {Errc::kOk, {}, {}};
   const bool changed = up != up_;
   up_ = up;
   return changed;

@@ -23,7 +23,7 @@ class StoreHealth {
   /// Judges; true: is_up() has changed since the last call.
   bool judge(MonoTime now);
   [[nodiscard]] bool is_up() const { return up_; }
-  /// Why it is down; empty while up.
+  /// The last failure; kOk while every lane works.
   [[nodiscard]] const Error& why() const { return why_; }
 
  private:

@@ -297,12 +297,15 @@ void Lane::look() {
     lose_session(looked ? Error{Errc::kStoreDown, "lost while idle", {}} : looked.error());
     return;
   }
+  {
+    // The door is open before anyone is told so.
+    const std::scoped_lock guard(mutex_);
+    shut_.reset();
+  }
   if (!looked)
     observer_.lane_failed(options_.number, looked.error());
   else if (!full_)
     observer_.lane_works(options_.number);
-  const std::scoped_lock guard(mutex_);
-  shut_.reset();
 }
 
 void Lane::deliver(Completion done) {

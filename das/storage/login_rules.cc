@@ -11,13 +11,19 @@ void refill(LoginGuard& guard, const LoginLimits& limits, std::int64_t now_ms) {
   const std::int64_t full = limits.burst * kWhole;
   if (guard.filled_ms == 0) {
     guard.tokens_milli = full;
-  } else if (now_ms > guard.filled_ms) {
-    // per_minute attempts in 60,000 ms are per_minute / 60 thousandths a millisecond. Longer than
+    guard.filled_ms = now_ms;
+  } else if (now_ms < guard.filled_ms) {
+    guard.filled_ms = now_ms;
+  } else {
+    // per_minute attempts in 60,000 ms are per_minute / 60 thousandths a millisecond. Only whole
+    // thousandths move filled_ms: many attempts in a row must not round the refill away. More than
     // an hour fills any bucket; the cut keeps the product small.
     const std::int64_t elapsed = std::min<std::int64_t>(now_ms - guard.filled_ms, 3'600'000);
-    guard.tokens_milli = std::min(full, guard.tokens_milli + elapsed * limits.per_minute / 60);
+    const std::int64_t gained = elapsed * limits.per_minute / 60;
+    guard.tokens_milli = std::min(full, guard.tokens_milli + gained);
+    guard.filled_ms =
+        guard.tokens_milli == full ? now_ms : guard.filled_ms + gained * 60 / limits.per_minute;
   }
-  guard.filled_ms = now_ms;
 }
 
 }  // namespace
