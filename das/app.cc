@@ -2,10 +2,10 @@
 
 #include <csignal>
 #include <iostream>
-#include <random>
 
 #include <unistd.h>
 
+#include "common/crypto/system_random.h"
 #include "common/obs/log.h"
 #include "das/config.h"
 
@@ -40,8 +40,7 @@ rpc::ServerOptions server_options(const config::Start& start) {
 
 /// Jitter only; never a secret.
 std::unique_ptr<Random> jitter() {
-  std::random_device device;
-  return std::make_unique<SeededRandom>((std::uint64_t{device()} << 32) | device());
+  return std::make_unique<SeededRandom>(crypto::SystemRandom().next());
 }
 
 }  // namespace
