@@ -6,6 +6,17 @@
 #include "hy/client/v1/login.pb.h"
 #include "hy/client/v1/message.pb.h"
 #include "hy/client/v1/sync.pb.h"
+#include "logic/command/block.h"
+#include "logic/command/conversation_list.h"
+#include "logic/command/history.h"
+#include "logic/command/message_state.h"
+#include "logic/command/ping.h"
+#include "logic/command/pull.h"
+#include "logic/command/read.h"
+#include "logic/command/recents.h"
+#include "logic/command/sync.h"
+#include "logic/command/user_lookup.h"
+#include "logic/session/change_counters.h"
 #include "tests/support/logic_bench.h"
 
 namespace hy::logic::test {

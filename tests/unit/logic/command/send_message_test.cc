@@ -4,6 +4,7 @@
 
 #include "hy/client/v1/command.pb.h"
 #include "hy/client/v1/message.pb.h"
+#include "logic/delivery/send_pipeline.h"
 #include "logic/domain/payload_hash.h"
 #include "tests/support/logic_bench.h"
 
