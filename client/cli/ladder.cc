@@ -17,7 +17,14 @@ constexpr int kPushAck = 4;
 constexpr int kAckOk = 5;
 constexpr int kReceipt = 6;
 constexpr int kPacketWidth = 9;
-constexpr int kNoteWidth = 13;
+constexpr int kNoteAndTimeWidth = 19;
+
+/// The note at the left, the milliseconds at the right; a long note takes the room between.
+std::string note_and_time(const Rung& rung) {
+  const std::string time = fmt::format("{:.1f}", static_cast<double>(rung.at_us) / 1'000.0);
+  const int gap = kNoteAndTimeWidth - display_width(rung.note) - static_cast<int>(time.size());
+  return rung.note + std::string(static_cast<std::size_t>(std::max(1, gap)), ' ') + time + " ms";
+}
 
 std::string seq_note(Seq seq) {
   return fmt::format("seq {}", seq.value());
@@ -185,17 +192,15 @@ std::string short_id(const ClientMsgId& id) {
 }
 
 std::string rung_text(const Rung& rung, int name_width) {
-  return fmt::format("{} {} {} {} {:5.1f} ms", rung.kind, fit(rung.who, name_width),
-                     fit(rung.packet, kPacketWidth), fit(rung.note, kNoteWidth),
-                     static_cast<double>(rung.at_us) / 1'000.0);
+  return fmt::format("{} {} {} {}", rung.kind, fit(rung.who, name_width),
+                     fit(rung.packet, kPacketWidth), note_and_time(rung));
 }
 
 std::string rung_on_screen(const Rung& rung, int name_width) {
   const std::string arrow =
       rung.is_outgoing ? std::string(1, rung.kind) + "▶" : "◀" + std::string(1, rung.kind);
-  return fmt::format("{} {} {} {} {:5.1f} ms", fit(rung.who, name_width), arrow,
-                     fit(rung.packet, kPacketWidth), fit(rung.note, kNoteWidth),
-                     static_cast<double>(rung.at_us) / 1'000.0);
+  return fmt::format("{} {} {} {}", fit(rung.who, name_width), arrow,
+                     fit(rung.packet, kPacketWidth), note_and_time(rung));
 }
 
 }  // namespace hy::cli

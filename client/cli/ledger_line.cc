@@ -130,9 +130,9 @@ std::string ledger_on_screen(const LedgerCounts& c, int columns) {
         c.sent, c.stored, c.delivered, c.in_flight(), c.relayed, c.lost, c.shown_twice,
         c.out_of_order);
   }
-  return fmt::format(
-      " sent {} stored {} deliv. {} flying {} relay {} LOST {} TWICE {} DISORDER {}", c.sent,
-      c.stored, c.delivered, c.in_flight(), c.relayed, c.lost, c.shown_twice, c.out_of_order);
+  return fmt::format(" sent {} stored {} deliv. {} flying {} relay {} LOST {} TWICE {} DISORDER {}",
+                     c.sent, c.stored, c.delivered, c.in_flight(), c.relayed, c.lost, c.shown_twice,
+                     c.out_of_order);
 }
 
 }  // namespace hy::cli

@@ -49,7 +49,8 @@ std::string start_time_of(pid_t pid) {
   constexpr std::size_t kStartTime =
       20;  // field 22 of proc(5), counted from the one after the name
   const auto fields = split(stat->substr(after_name + 1), ' ');
-  return fields.size() > kStartTime ? fields[kStartTime] : std::string();
+  if (fields.size() <= kStartTime || fields[1] == "Z") return {};  // a zombie runs nothing
+  return fields[kStartTime];
 }
 
 std::string near_names(const std::string& word, const std::vector<std::string>& names) {

@@ -43,6 +43,12 @@ UniqueFd lock_folder(const fs::path& folder) {
   return fd;
 }
 
+/// Sockets in the cluster's own folder are shown without it.
+std::string shown_address(const std::string& address, const fs::path& folder) {
+  const std::string prefix = "unix:" + folder.string() + "/";
+  return address.starts_with(prefix) ? "unix:" + address.substr(prefix.size()) : address;
+}
+
 /// One line to the waiting foreground process: "ok", or what went wrong.
 void report(int fd, const std::string& text) {
   std::string_view left = text;
@@ -200,10 +206,11 @@ Exit run_ps(const std::string& name, int format) {
       const auto answer = http::get(d.admin, "/readyz", kReadyzWithin);
       const bool is_ready = answer && answer->status == 200;
       is_all_ready = is_all_ready && is_ready;
-      table.add({cluster.name, d.name(), d.address, d.admin, is_ready,
+      table.add({cluster.name, d.name(), shown_address(d.address, cluster.folder), d.admin,
+                 is_ready,
                  is_ready ? std::string()
                  : answer ? answer->body
-                          : error_text(answer.error().code)});
+                          : "no answer"});
     }
   }
   print(table.text(static_cast<Format>(format)));

@@ -50,10 +50,9 @@ std::string headline(const Cluster& cluster) {
   const ClusterLayout& l = cluster.layout();
   const auto count = [&l](const char* tier) { return l.names_of(tier).size(); };
   return fmt::format(
-      "hy demo   idc {} · {} daemons ({} entry, {} logic, {} router, {} das) · store {} · up in {}",
+      "hy demo   idc {} · {} daemons ({} entry, {} logic, {} router, {} das) · {} · up in {}",
       l.idc, l.daemons.size(), count("entry"), count("logic"), count("router"), count("das"),
-      l.store == StoreKind::kMysql ? "mysql (private MariaDB and Redis)"
-                                   : "embedded (SQLite, durable)",
+      l.store == StoreKind::kMysql ? "store mysql (MariaDB, Redis)" : "store embedded (SQLite)",
       duration_text(cluster.start_took()));
 }
 

@@ -16,6 +16,8 @@ constexpr Millis kFrame{100};
 constexpr Millis kBackWithin{60'000};
 constexpr Millis kTraceWithin{2'000};
 constexpr int kLoadPerSecond = 200;
+constexpr int kWide = 110;  // as compose() decides
+constexpr int kMiddle = 45;
 
 /// Slow things (stopping a daemon, waiting for it) one at a time beside the screen.
 class Scene {
@@ -201,19 +203,26 @@ class Screen {
     view.left = pane(alice_, !is_bob_);
     view.right = pane(bob_, is_bob_);
     const TerminalSize size = terminal_size();
-    const int side = size.columns >= 110 ? (size.columns - 45) / 2 : size.columns / 2;
+    const int side = size.columns >= kWide ? (size.columns - kMiddle) / 2 : size.columns / 2;
     if (is_writing_) (is_bob_ ? view.right : view.left).input = editor_.on_screen(side - 6);
     view.middle = middle();
     if (is_tracing_) view.middle_title = "trace of the last message";
     view.ledger = stage_.counts();
     view.latency = stage_.latency();
     view.caption = is_choosing_ ? choices() : scene_.caption();
-    view.keys = is_writing_
-                    ? "[Enter] send  [Esc] stop writing  [Tab] be " + peer()
-                    : "[Enter] write  [Tab] be " + peer() + "  [k] kill a daemon  [s] store  [b] " +
-                          (is_unplugged_ ? "plug" : "unplug") +
-                          " bob  [d] drain a  [l] load  [t] " + "trace  [q] quit";
+    view.keys = keys(size.columns);
     paint(compose(view, size.columns, size.rows), size);
+  }
+
+  std::string keys(int columns) const {
+    if (is_writing_) return "[Enter] send  [Esc] stop writing  [Tab] be " + peer();
+    const std::string plug = is_unplugged_ ? "plug" : "unplug";
+    if (columns < kWide) {
+      return "[Enter] write [Tab] " + peer() + " [k]ill [s]tore [b] " + plug +
+             " [d]rain [l]oad [t]race [q]uit";
+    }
+    return "[Enter] write  [Tab] be " + peer() + "  [k] kill a daemon  [s] store  [b] " + plug +
+           " bob  [d] drain a  [l] load  [t] trace  [q] quit";
   }
 
   std::vector<std::string> middle() {

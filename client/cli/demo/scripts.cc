@@ -42,6 +42,13 @@ void print_rungs(const std::vector<Rung>& rungs) {
   for (const Rung& rung : rungs) print(rung_text(rung) + "\n");
 }
 
+std::string missing_rung(int place) {
+  static constexpr const char* kLines[] = {"R alice SEND",     "A alice STORED", "N bob   PUSH",
+                                           "R bob   PUSH_ACK", "A bob   ok",     "N alice RECEIPT"};
+  return fmt::format("{:18}did not come within {}\n", kLines[place - 1],
+                     duration_text(kHelloWithin));
+}
+
 /// Waits for a condition that only a question can tell, asking at intervals.
 bool ask_until(Millis within, const std::function<bool()>& question, Stage& stage) {
   const MonoTime deadline = Clock::now() + within;
@@ -78,6 +85,10 @@ Exit script_hello(Stage& stage) {
     return std::ranges::count_if(rungs, [](const Rung& r) { return r.place != 0; }) == 6;
   });
   print_rungs(rungs);
+  for (int place = 1; place <= 6; ++place) {
+    // A packet that did not come is an empty line: who did not answer?
+    if (std::ranges::find(rungs, place, &Rung::place) == rungs.end()) print(missing_rung(place));
+  }
   const Exit ledger = close_ledger(stage);
   if (is_complete) return ledger;
   note("hy: not all six packets came within " + duration_text(kHelloWithin));
