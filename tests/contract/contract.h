@@ -33,6 +33,7 @@ struct StoreKind {
   std::string name;  ///< letters alone: part of the test's name
   /// null: cannot run here, and `why` says so.
   std::function<std::unique_ptr<TestStore>(std::string& why)> make;
+  friend void PrintTo(const StoreKind& kind, std::ostream* out) { *out << kind.name; }
 };
 
 bool register_store(StoreKind kind);

@@ -68,8 +68,14 @@ TEST_F(ResolverTest, ANewLossKeepsThemOpen) {
   EXPECT_TRUE(out.broken);
   EXPECT_TRUE(out.answers.empty());
   EXPECT_EQ(resolver_.size(), 2U);
+  // A clean loss of the second session proves nothing about the COMMIT of the first.
+  const auto told = resolver_.give_up(clock_.now(), down_);
+  ASSERT_EQ(told.answers.size(), 1U);
+  EXPECT_EQ(of(told, 2)->answer.error().code, Errc::kStoreDown);
   fake::Log next(store_);
-  EXPECT_EQ(resolver_.resolve(planner_, next).answers.size(), 2U);
+  const auto later = resolver_.resolve(planner_, next);
+  ASSERT_NE(of(later, 1), nullptr);
+  EXPECT_EQ(of(later, 1)->answer->seq.value(), 1U);
 }
 
 TEST_F(ResolverTest, OnceUnknownStaysUnknownAfterALaterCleanLoss) {
