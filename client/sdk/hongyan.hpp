@@ -38,6 +38,8 @@ struct Message {
   std::int64_t server_ms = 0;  ///< display only
   bool provisional = false;
   bool mine = false;
+  /// Came before as provisional; the same row takes its place. Not a second message.
+  bool moved = false;
 };
 
 /// Published state machine; each change comes with a reason.
@@ -110,6 +112,10 @@ struct ClientOptions {
   std::chrono::milliseconds resend_min{1'000};  ///< ack-wait: first resend; doubles, full jitter
   std::chrono::milliseconds resend_max{30'000};
   std::chrono::hours resend_for{72};  ///< then kUnsure
+  /// Sends of one conversation without an answer yet; all conversations together half as many more.
+  std::uint32_t send_window = 32;
+  /// Messages fetched of a conversation that this device never had; history() asks for older ones.
+  std::uint32_t first_tail = 10'000;
 };
 
 struct Credentials {
@@ -132,16 +138,38 @@ class Sent {
   std::shared_ptr<State> state;
 };
 
+/// One thread that many clients share: for load testers and servers with many devices. It outlives
+/// its clients.
+class Runtime {
+ public:
+  Runtime();
+  ~Runtime();  ///< stops and joins; not from its own thread
+  Runtime(const Runtime&) = delete;
+  Runtime& operator=(const Runtime&) = delete;
+  /// Runs `f` on the runtime's thread, where calls of its clients return without waiting.
+  void post(std::function<void()> f);
+  void after(std::chrono::milliseconds wait, std::function<void()> f);
+  struct Impl;
+
+ private:
+  friend class Client;
+  std::unique_ptr<Impl> impl_;
+};
+
 /// Thread-safe. Callbacks come on the SDK's own thread, one after another; they may call the
-/// client.
+/// client; there, calls that would wait for the server return at once: login() with success,
+/// those that need an answer with kUnavailable.
 class Client {
  public:
   explicit Client(ClientOptions options);
+  Client(ClientOptions options, Runtime& runtime);  ///< without a thread of its own
   ~Client();  ///< logs nothing out; closes orderly (LOGOUT is explicit)
   Client(const Client&) = delete;
   Client& operator=(const Client&) = delete;
 
-  void on_message(std::function<void(const Message&)> f);  ///< shown once each, in order
+  /// Shown once each, in order; not those that this device itself sent (send() and on_step tell of
+  /// them). A provisional one comes a second time, `moved`, when it has its seq.
+  void on_message(std::function<void(const Message&)> f);
   void on_step(std::function<void(const ClientMsgId&, Step, Errc, Seq)> f);
   void on_state(std::function<void(LinkState, const std::string& why)> f);
   void on_ladder(std::function<void(const LadderEvent&)> f);
