@@ -48,6 +48,8 @@ void DasClient::on_up(std::size_t peer, Out stream) {
   peers_[peer].is_up = true;
   peers_[peer].is_leaving = false;
   peers_[peer].store_up = true;  // until it says otherwise in its hello
+  peers_[peer].is_suspect = false;
+  peers_[peer].heard = clock_.now();
   metrics_.store_up(store_up());
 }
 
@@ -82,9 +84,11 @@ void DasClient::learn(std::size_t peer, const pb::DataAnswerBatch& batch) {
 }
 
 void DasClient::on_batch(std::size_t peer, pb::DataAnswerBatch& batch) {
+  peers_[peer].heard = clock_.now();
+  peers_[peer].is_suspect = false;
   learn(peer, batch);
-  for (pb::AppendAnswer& answer : *batch.mutable_appends()) on_append(answer);
-  for (CallAnswer& answer : *batch.mutable_calls()) on_call(answer);
+  for (pb::AppendAnswer& answer : *batch.mutable_appends()) on_append(peer, answer);
+  for (CallAnswer& answer : *batch.mutable_calls()) on_call(peer, answer);
 }
 
 // Those whose store works first; a das that said goodbye only when there is no other.
@@ -95,7 +99,7 @@ std::optional<std::size_t> DasClient::choose(std::uint64_t hash,
   int best_class = -1;
   for (std::size_t i = 0; i < peers_.size(); ++i) {
     const Peer& peer = peers_[i];
-    if (!peer.is_up || i == other_than || !peer.stream.has_room()) continue;
+    if (!peer.is_up || peer.is_suspect || i == other_than || !peer.stream.has_room()) continue;
     const int rank = (peer.store_up ? 2 : 0) + (peer.is_leaving ? 0 : 1);
     const std::uint64_t score = mix64(hash ^ peer.name_hash);
     if (rank < best_class || (rank == best_class && score < best_score)) continue;
@@ -107,8 +111,9 @@ std::optional<std::size_t> DasClient::choose(std::uint64_t hash,
 }
 
 Error DasClient::refusal() const {
-  const bool any_up = std::ranges::any_of(peers_, &Peer::is_up);
-  if (any_up) {
+  const bool any_answers =
+      std::ranges::any_of(peers_, [](const Peer& p) { return p.is_up && !p.is_suspect; });
+  if (any_answers) {
     metrics_.das_refused_full();
     return {Errc::kOverloaded, "the queue to das is full", kFullRetry};
   }
@@ -131,7 +136,8 @@ void DasClient::append(std::shared_ptr<const AppendRequest> request, Done<Append
   retries_.on_request();
   const std::uint64_t id = ++last_id_;
   const MonoTime deadline = cut(request->call.deadline);
-  PendingAppend pending{{*peer, false, hash, deadline}, std::move(request), std::move(done)};
+  PendingAppend pending{
+      {*peer, false, hash, deadline, clock_.now()}, std::move(request), std::move(done)};
   write(id, pending);
   wheel_.add(id, deadline + options_.grace);
   appends_.emplace(id, std::move(pending));
@@ -154,7 +160,8 @@ void DasClient::start(Call call, std::uint64_t hash, CallContext context, CallDo
   const MonoTime deadline = cut(context.deadline);
   call.set_id(id);
   call.set_trace(context.trace.value());
-  PendingCall pending{{*peer, false, hash, deadline}, std::move(call), std::move(done)};
+  PendingCall pending{
+      {*peer, false, hash, deadline, clock_.now()}, std::move(call), std::move(done)};
   write(id, pending);
   wheel_.add(id, deadline + options_.grace);
   calls_.emplace(id, std::move(pending));
@@ -181,6 +188,7 @@ void DasClient::retry_or_end_append(std::uint64_t id, Error error) {
   if (const auto peer = take_retry(it->second.sent)) {
     it->second.sent.peer = *peer;
     it->second.sent.is_retried = true;
+    it->second.sent.at = clock_.now();
     return write(id, it->second);
   }
   if (error_info(error.code).outcome == Outcome::kUnknown) metrics_.das_unknown();
@@ -194,6 +202,7 @@ void DasClient::retry_or_end_call(std::uint64_t id, Error error) {
   if (const auto peer = take_retry(it->second.sent)) {
     it->second.sent.peer = *peer;
     it->second.sent.is_retried = true;
+    it->second.sent.at = clock_.now();
     return write(id, it->second);
   }
   CallDone done = std::move(it->second.done);
@@ -201,10 +210,11 @@ void DasClient::retry_or_end_call(std::uint64_t id, Error error) {
   done(std::unexpected(std::move(error)));
 }
 
-void DasClient::on_append(pb::AppendAnswer& answer) {
+void DasClient::on_append(std::size_t peer, pb::AppendAnswer& answer) {
   const auto it = appends_.find(answer.id());
   if (it == appends_.end()) return;  // its time was over
   if (answer.has_failure() && answer.failure().code() != 0) {
+    if (it->second.sent.peer != peer) return;  // given up there: another das is at it
     Error error = error_of(answer.failure());
     if (may_go_elsewhere(error.code)) return retry_or_end_append(answer.id(), std::move(error));
     Done<Appended> done = std::move(it->second.done);
@@ -218,10 +228,11 @@ void DasClient::on_append(pb::AppendAnswer& answer) {
   done(appended_of(answer));
 }
 
-void DasClient::on_call(CallAnswer& answer) {
+void DasClient::on_call(std::size_t peer, CallAnswer& answer) {
   const auto it = calls_.find(answer.id());
   if (it == calls_.end()) return;
   if (answer.has_failure() && answer.failure().code() != 0) {
+    if (it->second.sent.peer != peer) return;
     Error error = error_of(answer.failure());
     if (may_go_elsewhere(error.code)) return retry_or_end_call(answer.id(), std::move(error));
     CallDone done = std::move(it->second.done);
@@ -233,7 +244,60 @@ void DasClient::on_call(CallAnswer& answer) {
   done(&answer);
 }
 
+// A das that is stopped keeps its stream: only silence over open work tells.
+void DasClient::watch(std::size_t peer) {
+  Peer& p = peers_[peer];
+  const MonoTime now = clock_.now();
+  if (!p.is_up || now - p.heard < options_.suspect_after) return;
+  if (!p.is_suspect) {
+    const auto is_overdue = [&](const auto& open) {
+      return open.second.sent.peer == peer && now - open.second.sent.at >= options_.suspect_after;
+    };
+    if (!std::ranges::any_of(appends_, is_overdue) && !std::ranges::any_of(calls_, is_overdue)) {
+      return;
+    }
+    p.is_suspect = true;
+    metrics_.store_up(store_up());
+    move_away(peer);
+  }
+  if (now - p.probed < options_.probe_every || !p.stream.has_room()) return;
+  p.probed = now;
+  // An empty question with a number that nobody waits for: any answer shows that it lives.
+  Call& probe = *p.stream.next().add_calls();
+  probe.mutable_change_counters();
+  probe.set_remaining_ms(remaining_ms(now + options_.probe_every));
+  p.stream.queued(probe.ByteSizeLong());
+}
+
+// What cannot be retried goes on waiting: the answer may still come.
+void DasClient::move_away(std::size_t peer) {
+  std::vector<std::uint64_t> ids;
+  for (const auto& [id, pending] : appends_) {
+    if (pending.sent.peer == peer) ids.push_back(id);
+  }
+  for (const auto& [id, pending] : calls_) {
+    if (pending.sent.peer == peer) ids.push_back(id);
+  }
+  std::ranges::sort(ids);
+  const auto move = [this](std::uint64_t id, auto& pending) {
+    const auto to = take_retry(pending.sent);
+    if (!to) return;
+    pending.sent.peer = *to;
+    pending.sent.is_retried = true;
+    pending.sent.at = clock_.now();
+    write(id, pending);
+  };
+  for (const std::uint64_t id : ids) {
+    if (const auto append = appends_.find(id); append != appends_.end()) {
+      move(id, append->second);
+    } else {
+      move(id, calls_.find(id)->second);
+    }
+  }
+}
+
 void DasClient::tick() {
+  for (std::size_t i = 0; i < peers_.size(); ++i) watch(i);
   due_.clear();
   wheel_.due(clock_.now(), due_);
   for (const std::uint64_t id : due_) {
@@ -259,7 +323,8 @@ std::vector<std::string> DasClient::missing() const {
 }
 
 bool DasClient::store_up() const {
-  return std::ranges::any_of(peers_, [](const Peer& p) { return p.is_up && p.store_up; });
+  return std::ranges::any_of(peers_,
+                             [](const Peer& p) { return p.is_up && p.store_up && !p.is_suspect; });
 }
 
 }  // namespace hy::logic

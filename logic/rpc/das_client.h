@@ -26,7 +26,9 @@ class DasClient final : public MessageLogPort, public RelationPort, public Accou
  public:
   struct Options {
     Millis call_within{2'000};
-    Millis grace{250};  ///< how much longer than its own deadline an answer is waited for
+    Millis grace{250};            ///< how much longer than its own deadline an answer is waited for
+    Millis suspect_after{1'000};  ///< silent that long over open work: others are asked instead
+    Millis probe_every{500};      ///< a suspect is asked for a sign of life
     std::uint32_t retry_percent = 10;
     std::uint32_t retry_credit_max = 1'000;  ///< a lost stream may carry that many at once
   };
@@ -81,12 +83,16 @@ class DasClient final : public MessageLogPort, public RelationPort, public Accou
     bool is_up = false;
     bool is_leaving = false;  ///< said goodbye
     bool store_up = false;
+    bool is_suspect = false;  ///< stopped, or cut off without a reset: its stream is still up
+    MonoTime heard{};
+    MonoTime probed{};
   };
   struct Sent {
     std::size_t peer = 0;
     bool is_retried = false;
     std::uint64_t hash = 0;
     MonoTime deadline{};
+    MonoTime at{};
   };
   struct PendingAppend {
     Sent sent;
@@ -110,11 +116,13 @@ class DasClient final : public MessageLogPort, public RelationPort, public Accou
   template <class T, class Pick>
   void start(Call call, std::uint64_t hash, CallContext context, Done<T> done, Pick pick);
   [[nodiscard]] std::optional<std::size_t> take_retry(const Sent& sent);
-  void on_append(hy::das::v1::AppendAnswer& answer);
-  void on_call(CallAnswer& answer);
+  void on_append(std::size_t peer, hy::das::v1::AppendAnswer& answer);
+  void on_call(std::size_t peer, CallAnswer& answer);
   void retry_or_end_append(std::uint64_t id, Error error);
   void retry_or_end_call(std::uint64_t id, Error error);
   void learn(std::size_t peer, const hy::das::v1::DataAnswerBatch& batch);
+  void watch(std::size_t peer);
+  void move_away(std::size_t peer);
 
   std::vector<Peer> peers_;
   const Clock& clock_;

@@ -172,6 +172,59 @@ TEST_F(DasClientTest, SilenceEndsAsUnknownAfterTheDeadline) {
   EXPECT_EQ(results.size(), 1U);
 }
 
+TEST_F(DasClientTest, SilentDasLosesItsWorkToTheOtherAndComesBackWithASign) {
+  append();
+  const auto [silent, out] = taken();
+  const std::size_t other = 1 - silent;
+  clock.advance(Millis{999});
+  client.tick();
+  EXPECT_EQ(streams[other]->taken().appends_size(), 0);
+  clock.advance(Millis{1});
+  client.tick();
+  const pb::DataBatch moved = streams[other]->taken();
+  ASSERT_EQ(moved.appends_size(), 1);
+  EXPECT_EQ(moved.appends(0).client_msg_id(), out.client_msg_id());
+  EXPECT_EQ(streams[silent]->taken().calls_size(), 1) << "asked for a sign of life";
+  append();
+  EXPECT_EQ(taken().first, other);
+  // A late refusal of the one that was given up decides nothing; a late success does.
+  answer(silent, out.id(), 0, Errc::kDeadlineExceeded);
+  EXPECT_TRUE(results.empty());
+  answer(silent, out.id(), 9);
+  ASSERT_EQ(results.size(), 1U);
+  EXPECT_EQ(results[0]->seq, Seq{9});
+  append();
+  EXPECT_EQ(taken().first, silent);
+}
+
+TEST_F(DasClientTest, OnlyDasSilentMeansStoreDownForNewWorkAndUnknownForOld) {
+  down(1);
+  append();
+  streams[0]->taken();
+  clock.advance(Millis{1'100});
+  client.tick();
+  EXPECT_TRUE(results.empty()) << "the answer may still come";
+  EXPECT_FALSE(client.store_up());
+  append();
+  ASSERT_EQ(results.size(), 1U);
+  EXPECT_EQ(results[0].error().code, Errc::kStoreDown);
+  clock.advance(Millis{2'000});
+  client.tick();
+  ASSERT_EQ(results.size(), 2U);
+  EXPECT_EQ(results[1].error().code, Errc::kOutcomeUnknown);
+  pb::DataAnswerBatch sign;
+  client.on_batch(0, sign);
+  EXPECT_TRUE(client.store_up());
+}
+
+TEST_F(DasClientTest, IdleDasIsNotSuspected) {
+  clock.advance(std::chrono::hours{1});
+  client.tick();
+  EXPECT_TRUE(client.store_up());
+  append();
+  EXPECT_TRUE(results.empty());
+}
+
 TEST_F(DasClientTest, DasWithAWorkingStoreIsPreferred) {
   pb::DataAnswerBatch changed;
   changed.set_store_changed(true);
