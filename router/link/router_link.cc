@@ -12,10 +12,13 @@ KickOrder order_for(const Row& loser, Epoch winner) {
   // A higher auth_epoch means that another installation signed in; the same one has merely
   // reconnected, and its old connection is closed without a word to a person.
   const bool other_device = winner.auth > loser.epoch.auth;
+  // One epoch twice (a device restored from a backup): the order names no connection by epoch, so
+  // the loser is closed by its own number.
+  const Epoch above_loser{loser.epoch.auth, loser.epoch.conn + 1};
   return {.conn = loser.conn,
           .uid = loser.uid,
           .slot = loser.slot,
-          .below = winner,
+          .below = std::max(winner, above_loser),
           .code = other_device ? Errc::kKicked : Errc::kStaleSession,
           .reason = other_device ? "signed in on another device" : "a newer connection"};
 }
@@ -83,17 +86,22 @@ void RouterLink::accept(const EntryHello& hello, MonoTime now) {
     p->phase = Phase::kLive;
     port_.ack(hello.entry, p->last_op);
   } else {
-    start_dump(hello.entry, *p);
+    ask_for_dump(hello.entry, *p);
   }
   refresh_ready();
 }
 
-void RouterLink::start_dump(EntryId entry, Peer& p) {
+void RouterLink::ask_for_dump(EntryId entry, Peer& p) {
+  begin_dump(entry, p);
+  port_.need_snapshot(entry);
+}
+
+void RouterLink::begin_dump(EntryId entry, Peer& p) {
   p.phase = Phase::kDumping;
   p.complete = false;
+  p.last_op = 0;  // what was confirmed before says nothing about what the dump stands for
   table_.begin_dump(entry);
   ++stats_.snapshots;
-  port_.need_snapshot(entry);
 }
 
 void RouterLink::on_ops(EntryId entry, std::uint64_t after, std::uint64_t last,
@@ -102,12 +110,12 @@ void RouterLink::on_ops(EntryId entry, std::uint64_t after, std::uint64_t last,
   Peer* const p = peer(entry);
   if (p == nullptr || p->phase == Phase::kDown) return;
   leases_.heard(entry, now);
-  for (const OfferedRow& row : rows) offer(entry, *p, row, now);
+  for (const OfferedRow& row : rows) offer(entry, *p, row, false, now);
   stats_.ops += rows.size();
   const bool gap = p->phase == Phase::kLive && after > p->last_op;
   p->last_op = std::max(p->last_op, last);
   if (gap) {
-    start_dump(entry, *p);
+    ask_for_dump(entry, *p);
   } else if (p->phase == Phase::kLive) {
     port_.ack(entry, p->last_op);
   }
@@ -120,21 +128,21 @@ void RouterLink::on_snapshot(EntryId entry, std::span<const OfferedRow> rows, bo
   Peer* const p = peer(entry);
   if (p == nullptr || p->phase == Phase::kDown) return;
   leases_.heard(entry, now);
-  for (const OfferedRow& row : rows) offer(entry, *p, row, now);
+  if (p->phase == Phase::kLive) begin_dump(entry, *p);  // the entry found a reason of its own
+  for (const OfferedRow& row : rows) offer(entry, *p, row, true, now);
   if (!end) return;
-  if (p->phase == Phase::kDumping) {
-    // Ops that arrived between the parts marked their rows as seen: what is left unmarked is
-    // neither in the dump nor newer than it.
-    stats_.corrections_no_conn += table_.end_dump(entry, now);
-    p->phase = Phase::kLive;
-    p->complete = true;
-  }
+  // Ops that arrived between the parts marked their rows as seen: what is left unmarked is neither
+  // in the dump nor newer than it.
+  stats_.corrections_no_conn += table_.end_dump(entry, now);
+  p->phase = Phase::kLive;
+  p->complete = true;
   p->last_op = std::max(p->last_op, last_op);
   port_.ack(entry, p->last_op);
   refresh_ready();
 }
 
-void RouterLink::offer(EntryId entry, Peer& p, const OfferedRow& offered, MonoTime now) {
+void RouterLink::offer(EntryId entry, Peer& p, const OfferedRow& offered, bool states_present,
+                       MonoTime now) {
   if (offered.uid == 0 || !is_valid_slot(offered.slot)) {
     ++stats_.rows_malformed;
     return;
@@ -148,19 +156,25 @@ void RouterLink::offer(EntryId entry, Peer& p, const OfferedRow& offered, MonoTi
                 .conn = offered.conn};
   if (row.dead) p.kicks.erase(row.conn);
   const MergeOutcome outcome = table_.merge(row, now);
-  if (outcome.kind == MergeOutcome::Kind::kApplied && outcome.before) {
-    displaced(*outcome.before, row);
-  } else if (outcome.kind == MergeOutcome::Kind::kLost && !row.dead &&
-             row.epoch < outcome.before->epoch) {
+  if (!outcome.before) return;
+  const Row& before = *outcome.before;
+  const bool same_connection =
+      before.entry == row.entry && before.conn == row.conn && before.incarnation == row.incarnation;
+  if (outcome.kind == MergeOutcome::Kind::kApplied) {
+    if (!same_connection) displaced(before, row);
+    return;
+  }
+  // A PUT that is played back after its own DEL means nothing; a connection that its entry states
+  // to hold, though its end was recorded, has to go and come back with a higher epoch.
+  const bool played_back = same_connection && !states_present;
+  if (outcome.kind == MergeOutcome::Kind::kLost && !row.dead && !played_back) {
     ++stats_.corrections_superseded;
-    send_kick(entry, order_for(row, outcome.before->epoch), false);
+    send_kick(entry, order_for(row, before.epoch), false);
   }
 }
 
 void RouterLink::displaced(const Row& before, const Row& winner) {
   if (!table_.is_live(before) || leases_.state(before.entry) == LeaseState::kDead) return;
-  const bool same_connection = before.entry == winner.entry && before.conn == winner.conn;
-  if (same_connection || before.epoch == winner.epoch) return;
   ++stats_.corrections_superseded;
   send_kick(before.entry, order_for(before, winner.epoch), false);
 }
@@ -220,7 +234,7 @@ void RouterLink::on_heartbeat(EntryId entry, const EntryHeartbeat& beat, MonoTim
   // Also the sign of life that the entry waits for; while a dump is under way nothing is confirmed.
   port_.ack(entry, p->phase == Phase::kLive ? p->last_op : 0);
   if (p->phase == Phase::kLive && beat.last_op > p->last_op) {
-    start_dump(entry, *p);
+    ask_for_dump(entry, *p);
   } else if (p->phase == Phase::kLive && beat.last_op == p->last_op && beat.digest_root != 0) {
     const bool due = now - p->compared_at >= rules_.compare_every;
     if (beat.digest_root == table_.digest(entry).root()) {
@@ -270,7 +284,7 @@ void RouterLink::on_bucket_rows(EntryId entry, std::uint32_t bucket,
   FlatSet<ConnId> held;
   for (const OfferedRow& row : rows) {
     if (!row.dead) held.insert(row.conn);
-    offer(entry, *p, row, now);
+    offer(entry, *p, row, true, now);
   }
   for (Row row : table_.rows_of(entry, bucket)) {
     if (held.contains(row.conn)) continue;

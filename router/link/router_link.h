@@ -119,8 +119,10 @@ class RouterLink {
   };
 
   Peer* peer(EntryId entry);
-  void start_dump(EntryId entry, Peer& p);
-  void offer(EntryId entry, Peer& p, const OfferedRow& offered, MonoTime now);
+  void ask_for_dump(EntryId entry, Peer& p);
+  void begin_dump(EntryId entry, Peer& p);
+  /// states_present: the row says what the entry holds now (a dump, a bucket), not what happened.
+  void offer(EntryId entry, Peer& p, const OfferedRow& offered, bool states_present, MonoTime now);
   void displaced(const Row& before, const Row& winner);
   void send_kick(EntryId entry, KickOrder order, bool from_logic);
   void repeat_kicks(EntryId entry, Peer& p, bool agreed);

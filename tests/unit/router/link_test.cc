@@ -196,6 +196,52 @@ TEST(RouterLinkKick, ACounterThatIsTooLowIsSuperseded) {  // case o
   EXPECT_TRUE(r.holds(1, kA, 11));
 }
 
+TEST(RouterLinkKick, OneEpochTwiceClosesTheLoserByItsNumber) {
+  Replica r;
+  r.bring_up(kA, 1);
+  r.bring_up(kB, 1);
+  r.op(kA, put(1, {1, 3}, 11));
+  r.op(kB, put(1, {1, 3}, 21));  // a device restored from a backup
+  ASSERT_EQ(r.entries.kicks.size(), 1U);
+  EXPECT_EQ(r.entries.kicks[0].first, kA);
+  EXPECT_EQ(r.entries.kicks[0].second.conn, ConnId{11});
+  EXPECT_EQ(r.entries.kicks[0].second.below, (Epoch{1, 4}));
+  EXPECT_TRUE(r.holds(1, kB, 21));
+}
+
+TEST(RouterLinkKick, AConnectionWhoseEndIsRecordedHasToComeBackHigher) {
+  Replica r({kA});
+  r.bring_up(kA, 1);
+  r.op(kA, put(1, {1, 3}, 11));
+  r.op(kA, del(1, {1, 3}, 11));
+  EXPECT_TRUE(r.entries.kicks.empty());
+  r.link.on_bucket_rows(kA, flow::digest_bucket_of(Uid{1}), std::vector{put(1, {1, 3}, 11)}, r.now);
+  ASSERT_EQ(r.entries.kicks.size(), 1U);
+  EXPECT_EQ(r.entries.kicks[0].second.conn, ConnId{11});
+  EXPECT_EQ(r.entries.kicks[0].second.below, (Epoch{1, 4}));
+}
+
+TEST(RouterLinkResume, ADumpThatTheEntryStartsByItselfCounts) {
+  Replica r({kA});
+  r.bring_up(kA, 1, {put(1, {1, 1}, 11), put(2, {1, 1}, 12)}, 22);
+  r.dump(kA, {put(2, {1, 1}, 12)}, 6);
+  EXPECT_FALSE(r.holds(1, kA, 11));
+  EXPECT_TRUE(r.holds(2, kA, 12));
+  EXPECT_EQ(r.entries.acks[kA], 6U) << "what the dump stands for, not what was known before";
+}
+
+TEST(RouterLinkResume, NothingIsConfirmedWhileADumpIsUnderWay) {
+  Replica r({kA});
+  r.bring_up(kA, 1, {}, 10);
+  r.link.on_ops(kA, 15, 16, std::vector{put(2, {1, 1}, 12)}, r.now);  // a gap
+  r.entries.acks.clear();
+  r.link.on_ops(kA, 16, 17, std::vector{put(3, {1, 1}, 13)}, r.now);
+  r.good_beat(kA);
+  EXPECT_EQ(r.entries.acks[kA], 0U) << "a sign of life only";
+  r.dump(kA, {put(2, {1, 1}, 12), put(3, {1, 1}, 13)}, 17);
+  EXPECT_EQ(r.entries.acks[kA], 17U);
+}
+
 TEST(RouterLinkKick, TheNewerSessionIsNeverHit) {
   Replica r({kA});
   r.bring_up(kA, 1);
