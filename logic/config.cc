@@ -121,9 +121,10 @@ constexpr std::array kProperties{
     Property{.key = "logic.recheck_after",
              .kind = Kind::kDuration,
              .fallback = "5s",
-             .min = "500ms",
+             .min = "1s",
              .max = "10m",
-             .sentence = "After a RELAYED message a device sends it again after this."},
+             .sentence =
+                 "After RELAYED a device sends again after 1 s, growing to this with the outage."},
     Property{.key = "logic.password_memory",
              .kind = Kind::kSize,
              .fallback = "64MiB",

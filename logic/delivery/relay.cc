@@ -1,5 +1,7 @@
 #include "logic/delivery/relay.h"
 
+#include <algorithm>
+
 #include "logic/command/client_body.h"
 #include "logic/domain/permission.h"
 
@@ -19,6 +21,14 @@ Status Relay::may_relay(ConversationId pair, Uid sender) const {
     return fail(Errc::kStoreDown, "this pair is not known well enough to relay");
   }
   return may_send(pair, sender, known->facts);
+}
+
+Millis Relay::recheck_after() {
+  const MonoTime now = clock_.now();
+  if (!away_since_) away_since_ = now;
+  const auto away = std::chrono::duration_cast<Millis>(now - *away_since_);
+  return std::clamp(away, std::min(options_.recheck_min, options_.recheck_after),
+                    options_.recheck_after);
 }
 
 void Relay::run(const StoredMessage& message, Slot sender_slot, Uid receiver, CallContext call,

@@ -9,7 +9,8 @@ namespace hy::logic {
 class Relay {
  public:
   struct Options {
-    Millis recheck_after{5'000};  ///< told to the sender: resend the same id after this
+    Millis recheck_min{1'000};    ///< told to the sender: resend the same id after this …
+    Millis recheck_after{5'000};  ///< … growing to this with the time that the store is away
   };
   Relay(Deliverer& deliverer, PairFactsCache& facts, const Clock& clock, Options options)
       : deliverer_(deliverer), facts_(facts), clock_(clock), options_(options) {}
@@ -22,13 +23,18 @@ class Relay {
   void run(const StoredMessage& message, Slot sender_slot, Uid receiver, CallContext call,
            std::move_only_function<void(bool)> done);
 
-  [[nodiscard]] Millis recheck_after() const { return options_.recheck_after; }
+  /// The store answered: the next outage starts anew.
+  void store_answered() { away_since_.reset(); }
+  /// As long as the store has been away, within the bounds: a short restart costs a short wait, a
+  /// long outage is not asked about every second.
+  [[nodiscard]] Millis recheck_after();
 
  private:
   Deliverer& deliverer_;
   PairFactsCache& facts_;
   const Clock& clock_;
   Options options_;
+  std::optional<MonoTime> away_since_;
 };
 
 /// The receiver on all devices, the sender on all others.

@@ -97,6 +97,7 @@ void SendPipeline::on_append(const OpPtr& op, Result<Appended> result) {
 }
 
 void SendPipeline::on_stored(const OpPtr& op, const Appended& stored) {
+  p_.relay.store_answered();
   const MonoTime now = p_.clock.now();
   p_.trace.stored(op->trace, stored.seq, now);
   if (TraceRing::Row* row = p_.trace.row(op->trace); row != nullptr) {

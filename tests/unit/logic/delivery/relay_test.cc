@@ -97,6 +97,16 @@ TEST_F(RelayTest, BlockedPairsStayBlocked) {
   EXPECT_EQ(bench.code_of(send()), Errc::kBlocked);
 }
 
+TEST_F(RelayTest, WaitGrowsWithTheOutageAndStartsAnewAfterIt) {
+  EXPECT_EQ(bench.relay.recheck_after(), Millis{1'000});
+  bench.clock.advance(Millis{3'000});
+  EXPECT_EQ(bench.relay.recheck_after(), Millis{3'000});
+  bench.clock.advance(Millis{60'000});
+  EXPECT_EQ(bench.relay.recheck_after(), Millis{5'000});
+  bench.relay.store_answered();
+  EXPECT_EQ(bench.relay.recheck_after(), Millis{1'000});
+}
+
 TEST_F(RelayTest, StoreFullIsRelayedToo) {
   pb::SendRequest in;
   in.set_client_msg_id(message_id(1).to_bytes());
