@@ -167,7 +167,8 @@ std::string hongyan_toml(const ClusterLayout& layout, const LayoutOptions& optio
       "read_rate  = \"1000/s burst 1000\"\n"
       "sync_rate  = \"100/s burst 100\"\n"
       "pull_rate  = \"1000/s burst 1000\"\n"
-      "query_rate = \"1000/s burst 1000\"\n\n"
+      "query_rate = \"1000/s burst 1000\"\n"
+      "recheck_after = \"1s\"\n\n"
       "[das]\n"
       "engine = " +
       toml_text(store_kind_name(layout.store)) + "\n";

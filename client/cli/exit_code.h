@@ -4,7 +4,7 @@
 
 namespace hy::cli {
 
-/// What `hy` returns to the shell: one table for every verb (docs/reference/commands.md).
+/// What `hy` returns to the shell: one table for every verb (`hy --help` shows it).
 enum class Exit : int {
   kOk = 0,
   kFailed = 1,

@@ -60,17 +60,16 @@ void Ladder::add(Rung rung) {
 }
 
 std::vector<Rung> Ladder::rungs() const {
-  // The six packets keep their order although the events of two devices may interleave by a few
-  // microseconds; the lines between stay behind what they followed.
-  std::vector<std::pair<int, std::size_t>> order;
-  int last = 0;
+  // A plain ladder keeps the order of the six packets, although the events of two devices may
+  // interleave by a few microseconds. With lines between, what happened when is what counts.
+  const bool is_plain = std::ranges::all_of(rungs_, [](const Rung& r) { return r.place != 0; });
+  std::vector<std::pair<std::int64_t, std::size_t>> order;
   for (std::size_t i = 0; i < rungs_.size(); ++i) {
-    if (rungs_[i].place != 0) last = rungs_[i].place;
-    order.emplace_back(last, i);
+    order.emplace_back(is_plain ? rungs_[i].place : rungs_[i].at_us, i);
   }
   std::ranges::sort(order);
   std::vector<Rung> out;
-  for (const auto& [place, i] : order) out.push_back(rungs_[i]);
+  for (const auto& [key, i] : order) out.push_back(rungs_[i]);
   return out;
 }
 

@@ -37,7 +37,7 @@ class Ladder {
   /// Microseconds from SEND to the first of: STORED (2), RECEIPT (6) …; nullopt: not seen.
   [[nodiscard]] std::optional<std::int64_t> time_of(int place) const;
   [[nodiscard]] bool was_relayed() const { return was_relayed_; }
-  /// The six packets in their order, other lines where they happened.
+  /// The six packets in their order; with other lines among them, everything by time.
   [[nodiscard]] std::vector<Rung> rungs() const;
 
  private:

@@ -60,13 +60,14 @@ Status make_private(const fs::path& path) {
 }
 
 Result<fs::path> runtime_folder() {
-  fs::path folder;
   if (const std::string xdg = environment("XDG_RUNTIME_DIR"); !xdg.empty()) {
-    folder = fs::path(xdg) / "hongyan";
-  } else {
-    const std::string tmp = environment("TMPDIR");
-    folder = fs::path(tmp.empty() ? "/tmp" : tmp) / ("hongyan-" + std::to_string(::geteuid()));
+    // After `su` the variable may name a folder that is gone or closed to us.
+    const fs::path folder = fs::path(xdg) / "hongyan";
+    if (make_private(folder)) return folder;
   }
+  const std::string tmp = environment("TMPDIR");
+  const fs::path folder =
+      fs::path(tmp.empty() ? "/tmp" : tmp) / ("hongyan-" + std::to_string(::geteuid()));
   HY_TRY_VOID(make_private(folder));
   return folder;
 }
