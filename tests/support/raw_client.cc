@@ -224,13 +224,15 @@ Answer Client::notice(std::uint16_t type, Millis within) {
 }
 
 End Client::wait_end(Millis within) {
-  if (!rest_.empty()) return End::kSaidSomething;
-  switch (read_more(Clock::now() + within)) {
-    case Got::kEnd: return End::kClosedSilently;
-    case Got::kBytes: return End::kSaidSomething;
-    case Got::kNothing: break;
+  if (rest_.empty()) {
+    switch (read_more(Clock::now() + within)) {
+      case Got::kEnd: return End::kClosedSilently;
+      case Got::kNothing: return End::kStillOpen;
+      case Got::kBytes: break;
+    }
   }
-  return End::kStillOpen;
+  rest_ = {};  // seen: the next call waits for what comes after it
+  return End::kSaidSomething;
 }
 
 }  // namespace hy::raw
