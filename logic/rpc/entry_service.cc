@@ -84,7 +84,10 @@ void EntryService::take(Session& session, In& batch) {
     const auto& hello = batch.hello();
     const bool is_entry = hello.role() == "entry" && hello.entry_id() > 0 &&
                           hello.entry_id() <= std::numeric_limits<std::uint16_t>::max();
-    if (!is_entry || !speaks_our_version(hello)) {
+    // With certificates an entry is who its certificate says, not who it says.
+    const rpc::PeerInfo& peer = session.stream_.peer();
+    const bool is_itself = !peer.authenticated || peer.name == hello.name();
+    if (!is_entry || !is_itself || !speaks_our_version(hello)) {
       log::warn("entry_hello_failed", {{"code", Errc::kBadVersion}, {"peer", hello.name()}});
       return session.stream_.close();
     }

@@ -31,6 +31,7 @@ class FakeStream final : public rpc::RawStream {
     next_ = std::make_unique<Out>();
     return out;
   }
+  void set_peer(rpc::PeerInfo peer) { peer_ = std::move(peer); }
   void set_room(bool has_room) { has_room_ = has_room; }
   [[nodiscard]] bool is_closed() const { return is_closed_; }
   [[nodiscard]] std::size_t bytes() const { return bytes_; }

@@ -198,6 +198,12 @@ TEST_F(EntryServiceTest, OtherRolesVersionsAndNumbersAreSentAway) {
   }
 }
 
+TEST_F(EntryServiceTest, EntryUnderAnothersNameIsSentAway) {
+  stream.set_peer({.role = "entry", .name = "entry-b", .address = {}, .authenticated = true});
+  hello();
+  EXPECT_TRUE(stream.is_closed());
+}
+
 TEST_F(EntryServiceTest, AnswerForAStreamThatEndedIsDropped) {
   hello();
   ping(1);
