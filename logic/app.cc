@@ -257,7 +257,8 @@ void App::Impl::dial(config::Role role, std::string_view method, Owner& owner,
     rpc::ClientOptions options;
     options.target = addresses[i];
     options.method = std::string(method);
-    options.peer_name = names[i];
+    // As its certificate names it: …/das/a.
+    options.peer_name = config::instance_name(static_cast<std::uint32_t>(i));
     options.peer_role = std::string(config::role_name(role));
     options.tls = tls_of(start.values);
     clients.push_back(std::make_unique<rpc::Client>(loop, std::move(options), *links.back()));

@@ -86,7 +86,7 @@ void EntryService::take(Session& session, In& batch) {
                           hello.entry_id() <= std::numeric_limits<std::uint16_t>::max();
     // With certificates an entry is who its certificate says, not who it says.
     const rpc::PeerInfo& peer = session.stream_.peer();
-    const bool is_itself = !peer.authenticated || peer.name == hello.name();
+    const bool is_itself = !peer.authenticated || hello.name() == peer.role + "-" + peer.name;
     if (!is_entry || !is_itself || !speaks_our_version(hello)) {
       log::warn("entry_hello_failed", {{"code", Errc::kBadVersion}, {"peer", hello.name()}});
       return session.stream_.close();

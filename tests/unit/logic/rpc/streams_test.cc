@@ -199,9 +199,14 @@ TEST_F(EntryServiceTest, OtherRolesVersionsAndNumbersAreSentAway) {
 }
 
 TEST_F(EntryServiceTest, EntryUnderAnothersNameIsSentAway) {
-  stream.set_peer({.role = "entry", .name = "entry-b", .address = {}, .authenticated = true});
+  stream.set_peer({.role = "entry", .name = "a", .address = {}, .authenticated = true});
   hello();
-  EXPECT_TRUE(stream.is_closed());
+  EXPECT_FALSE(stream.is_closed());
+  FakeStream<logic::v1::LogicBatch> other;
+  other.set_peer({.role = "entry", .name = "b", .address = {}, .authenticated = true});
+  const auto first = std::exchange(handler, service.make_handler(other.stream()));
+  hello();
+  EXPECT_TRUE(other.is_closed());
 }
 
 TEST_F(EntryServiceTest, AnswerForAStreamThatEndedIsDropped) {
