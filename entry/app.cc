@@ -288,6 +288,13 @@ void App::wait_for_leavers(const std::stop_token& hurry) {
   }
 }
 
+void App::reload(const config::Values& values) {
+  read_live(values, config_);
+  gatekeeper_.set_limits(config_.gate);
+  metrics_.connections_limit(config_.gate.connections_max);
+  on_all_shards([limits = config_.shard](Shard& shard) { shard.set_limits(limits); });
+}
+
 void App::drain(const std::stop_token& hurry) {
   if (draining_.exchange(true)) return;
   metrics_.drain_active(true);

@@ -38,6 +38,8 @@ class App {
 
   /// Errors: kPortInUse, kConfigUnreadable, kConfigSyntax, kLimitTooLow. Listens last.
   Status start();
+  /// Takes over the live limits. The main thread.
+  void reload(const config::Values& values);
   /// Refuses new clients, tells the others to go elsewhere, waits within the configured bound,
   /// closes the rest and takes leave of the inner tiers. A set token ends the waiting at once.
   void drain(const std::stop_token& hurry);

@@ -55,57 +55,67 @@ constexpr std::array kProperties = {
              .fallback = "200k",
              .min = "1",
              .max = "10M",
+             .apply = Apply::kLive,
              .sentence = "Connections held at most; never more than descriptors allow."},
     Property{.key = "entry.unauthenticated_max",
              .kind = Kind::kInteger,
              .fallback = "20k",
              .min = "1",
              .max = "1M",
+             .apply = Apply::kLive,
              .sentence = "Connections that have not logged in, all together."},
     Property{.key = "entry.unauthenticated_per_ip",
              .kind = Kind::kInteger,
              .fallback = "32",
              .min = "1",
              .max = "1M",
+             .apply = Apply::kLive,
              .sentence = "Connections of one address (IPv6: /64) that have not logged in."},
     Property{.key = "entry.logged_in_per_ip",
              .kind = Kind::kInteger,
              .fallback = "5000",
              .min = "1",
              .max = "10M",
+             .apply = Apply::kLive,
              .sentence = "Logged-in connections of one address; carriers put many people behind "
                          "one."},
     Property{.key = "entry.connect_rate",
              .kind = Kind::kRate,
              .fallback = "20/s burst 50",
+             .apply = Apply::kLive,
              .sentence = "New connections of one address."},
     Property{.key = "entry.frame_rate",
              .kind = Kind::kRate,
              .fallback = "30/s burst 60",
+             .apply = Apply::kLive,
              .sentence = "Commands of one connection; above it they are refused with a code."},
     Property{.key = "entry.in_flight",
              .kind = Kind::kInteger,
              .fallback = "64",
              .min = "1",
              .max = "10000",
+             .apply = Apply::kLive,
              .sentence = "Unanswered commands of one connection; above it nothing more is read."},
     Property{.key = "entry.first_frame",
              .kind = Kind::kDuration,
              .fallback = "5s",
              .min = "100ms",
              .max = "1m",
+             .apply = Apply::kLive,
              .sentence = "Time from accept to the finished handshake; a silent socket is closed."},
     Property{.key = "entry.login_within",
              .kind = Kind::kDuration,
              .fallback = "10s",
              .min = "500ms",
              .max = "2m",
+             .apply = Apply::kLive,
              .sentence = "Time from accept to the finished login."},
     Property{.key = "entry.command_within",
              .kind = Kind::kDuration,
              .fallback = "5s",
              .min = "100ms",
              .max = "1m",
+             .apply = Apply::kLive,
              .sentence = "Time that a command has inside; what remains is passed on."},
     Property{.key = "entry.register_within",
              .kind = Kind::kDuration,
@@ -118,6 +128,7 @@ constexpr std::array kProperties = {
              .fallback = "256",
              .min = "1",
              .max = "65536",
+             .apply = Apply::kLive,
              .sentence = "Pushes of one connection that are not confirmed; above it one SYNC_HINT "
                          "stands for all."},
     Property{.key = "entry.push_window.bytes",
@@ -125,12 +136,14 @@ constexpr std::array kProperties = {
              .fallback = "1MiB",
              .min = "64KiB",
              .max = "64MiB",
+             .apply = Apply::kLive,
              .sentence = "Bytes of those pushes."},
     Property{.key = "entry.push_window.tries",
              .kind = Kind::kInteger,
              .fallback = "3",
              .min = "1",
              .max = "10",
+             .apply = Apply::kLive,
              .sentence = "Resends of an unconfirmed push before the device counts as "
                          "unreachable."},
     Property{.key = "entry.push_window.resend_min",
@@ -138,6 +151,7 @@ constexpr std::array kProperties = {
              .fallback = "1s",
              .min = "50ms",
              .max = "1m",
+             .apply = Apply::kLive,
              .sentence = "Shortest wait before a resend; else four round trips of the "
                          "connection."},
     Property{.key = "entry.push_window.resend_first",
@@ -145,35 +159,41 @@ constexpr std::array kProperties = {
              .fallback = "2s",
              .min = "50ms",
              .max = "1m",
+             .apply = Apply::kLive,
              .sentence = "Wait before a resend while no round trip was measured."},
     Property{.key = "entry.queue.frames",
              .kind = Kind::kInteger,
              .fallback = "256",
              .min = "8",
              .max = "65536",
+             .apply = Apply::kLive,
              .sentence = "Frames that wait for one socket; pushes above it become one SYNC_HINT."},
     Property{.key = "entry.queue.bytes",
              .kind = Kind::kSize,
              .fallback = "1MiB",
              .min = "64KiB",
              .max = "64MiB",
+             .apply = Apply::kLive,
              .sentence = "Bytes of those frames."},
     Property{.key = "entry.blocked_max",
              .kind = Kind::kDuration,
              .fallback = "30s",
              .min = "1s",
              .max = "10m",
+             .apply = Apply::kLive,
              .sentence = "A client that reads nothing for so long is closed."},
     Property{.key = "entry.age_max",
              .kind = Kind::kDuration,
              .fallback = "24h",
              .min = "1m",
              .max = "7d",
+             .apply = Apply::kLive,
              .sentence = "Age at which a connection is asked to reconnect, give or take a "
                          "twelfth."},
     Property{.key = "entry.padding",
              .kind = Kind::kBool,
              .fallback = "true",
+             .apply = Apply::kLive,
              .sentence = "Pads frames up to 1 KiB to a few sizes, so that their length tells "
                          "little."},
     Property{.key = "entry.handshakes_per_turn",
@@ -181,6 +201,7 @@ constexpr std::array kProperties = {
              .fallback = "8",
              .min = "1",
              .max = "1000",
+             .apply = Apply::kLive,
              .sentence = "Handshakes computed between two looks at connections that are logged "
                          "in."},
     Property{.key = "entry.allow",
@@ -282,20 +303,25 @@ config::DaemonSpec daemon_spec() {
           .properties = kProperties};
 }
 
+void read_live(const config::Values& values, Config& config) {
+  config.max_connections_asked = number(values, "entry.max_connections");
+  config.gate.connections_max = std::min(config.max_connections_asked, config.connections_that_fit);
+  read_limits(values, config);
+}
+
 Result<Config> read_config(const config::Start& start, std::uint64_t descriptors) {
   const config::Values& v = start.values;
   Config out;
   out.listen = v.list("entry.listen");
   if (out.listen.empty()) out.listen.push_back(start.address);
   out.io_threads = number(v, "entry.io_threads");
-  read_limits(v, out);
-  out.max_connections_asked = number(v, "entry.max_connections");
-  out.gate.connections_max =
-      static_cast<std::uint32_t>(std::min<std::uint64_t>(out.max_connections_asked, descriptors));
-  if (out.gate.connections_max == 0) {
+  out.connections_that_fit =
+      static_cast<std::uint32_t>(std::min<std::uint64_t>(descriptors, kSlotsPerShardMax));
+  if (out.connections_that_fit == 0) {
     return fail(Errc::kLimitTooLow, "no descriptor is left for a connection");
   }
-  out.shard.connections_max = std::min(out.gate.connections_max, kSlotsPerShardMax);
+  read_live(v, out);
+  out.shard.connections_max = out.connections_that_fit;
   HY_TRY(out.shard.keys, read_keys(v));
   HY_TRY(out.shard.notice, read_notice(v.text("entry.key_notice")));
   out.hub.shards = out.io_threads;

@@ -27,12 +27,15 @@ struct Config {
   std::string deny_list;
   rpc::TlsFiles tls;
   std::uint32_t max_connections_asked = 0;
+  std::uint32_t connections_that_fit = 0;  ///< beside other descriptors
 };
 
 std::span<const config::Property> properties();
 config::DaemonSpec daemon_spec();
+/// The limits that may change while clients are connected.
+void read_live(const config::Values& values, Config& config);
 /// Errors: kConfigMissing (no key), kConfigUnreadable and kConfigWrongType (KEY_NOTICE file),
-/// kConfigOutOfBounds. `descriptors`: connections that fit.
+/// kLimitTooLow. `descriptors`: connections that fit.
 Result<Config> read_config(const config::Start& start, std::uint64_t descriptors);
 
 }  // namespace hy::entry

@@ -13,6 +13,7 @@ int main(int argc, char** argv) {
   if (const Status up = app.start(); !up) return daemon.failed(up.error());
   daemon.say_started(app.listeners(), app.peers());
   const int code =
-      daemon.run({.reload = {}, .drain = [&app](std::stop_token hurry) { app.drain(hurry); }});
+      daemon.run({.reload = [&app](const config::Values& values) { app.reload(values); },
+                  .drain = [&app](std::stop_token hurry) { app.drain(hurry); }});
   return app.name_was_taken() ? config::kExitFailed : code;
 }

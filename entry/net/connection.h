@@ -23,6 +23,7 @@ namespace hy::entry {
 /// frames that wait, pushes that wait for their acknowledgement. Pooled per I/O thread.
 struct Activity {
   wire::FrameDecoder decoder{};
+  std::uint32_t frame_since_ms = 0;                   ///< when the unfinished frame began
   Bytes prologue{};                                   ///< HELLO, until the handshake is over
   const wire::ChannelSuite* suite = nullptr;          ///< named by HELLO
   const crypto::X25519KeyPair* server_key = nullptr;  ///< named by HELLO

@@ -42,6 +42,10 @@ class Gatekeeper {
     const std::lock_guard lock(mutex_);
     return list_;
   }
+  void set_limits(const GateLimits& limits) {
+    const std::lock_guard lock(mutex_);
+    gate_.set_limits(limits);
+  }
   /// Draining: nobody new.
   void refuse_all() {
     const std::lock_guard lock(mutex_);

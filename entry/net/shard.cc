@@ -256,6 +256,20 @@ void Shard::close_all(Errc why) {
   end_turn();
 }
 
+void Shard::set_limits(const ShardOptions& limits) {
+  options_.times = limits.times;
+  options_.window = limits.window;
+  options_.queue = limits.queue;
+  options_.frames = limits.frames;
+  options_.in_flight_max = limits.in_flight_max;
+  options_.command_within = limits.command_within;
+  options_.blocked_max = limits.blocked_max;
+  options_.age_max = limits.age_max;
+  options_.age_spread = limits.age_spread;
+  options_.padding = limits.padding;
+  options_.handshakes_per_turn = limits.handshakes_per_turn;
+}
+
 void Shard::enforce_lists() {
   now_ = clock_.now();
   const auto list = gatekeeper_.list();

@@ -53,6 +53,10 @@ struct ShardOptions {
   std::optional<wire::KeyNoticeBytes> notice;
 };
 
+/// A frame that has begun arrives within this, or at 1 KiB/s from then on
+inline constexpr Millis kFrameGrace{5'000};
+inline constexpr std::uint32_t kFrameBytesPerSecondMin = 1'024;
+
 /// One I/O thread's connections. They live and die on its io_context; everything is done in turns:
 /// what is ready is read, decided and queued; at the end of the turn each connection with something
 /// to send gets one gathered send, and what goes to the hub goes in one batch.
@@ -80,6 +84,8 @@ class Shard {
   void tell_to_go(std::uint32_t count, Millis wait_max, Errc code);
   /// Closes everything after what is queued went out.
   void close_all(Errc why);
+  /// Takes over what may change while clients are connected; number, size and keys stay.
+  void set_limits(const ShardOptions& limits);
   /// Ends the sessions that the lists no longer admit.
   void enforce_lists();
   /// Ends the timer and the wait for readiness, so that the context runs out of work.
@@ -111,6 +117,7 @@ class Shard {
   void arm_next(Connection& c);
   [[nodiscard]] Millis age_limit(const Connection& c) const;
   bool step_window(Connection& c);
+  [[nodiscard]] bool sends_too_slowly(const Connection& c) const;
 
   // shard_read.cc
   void on_readable(Connection& c);

@@ -34,6 +34,8 @@ bool Shard::consume(Connection& c, std::span<std::uint8_t> input) {
   wire::FrameDecoder scratch;
   const bool has_own = c.activity != nullptr;
   wire::FrameDecoder& decoder = has_own ? activity(c).decoder : scratch;
+  const bool was_inside = decoder.is_inside_frame();
+  bool took_frame = false;
   for (;;) {
     if (c.activity && !c.activity->handshake.empty()) {
       if (input.empty()) return true;
@@ -51,10 +53,18 @@ bool Shard::consume(Connection& c, std::span<std::uint8_t> input) {
       return false;
     }
     if (!*frame) break;
+    took_frame = true;
     if (!on_frame(c, **frame)) return false;
     if (c.closing) return true;
   }
-  if (!has_own && scratch.tail_bytes() > 0) activity(c).decoder = std::move(scratch);
+  if (decoder.is_inside_frame()) {
+    Activity& a = activity(c);
+    if (!has_own) a.decoder = std::move(scratch);
+    if (!was_inside || took_frame) {
+      a.frame_since_ms = now_ms();
+      arm(c, kFrameGrace);
+    }
+  }
   return true;
 }
 

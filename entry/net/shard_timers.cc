@@ -8,6 +8,7 @@ namespace hy::entry {
 namespace {
 
 constexpr Millis kAgeGrace{60'000};  // from GOAWAY to the end, for a connection that is too old
+constexpr Millis kFrameLook{1'000};  // at a frame that is late
 constexpr Millis kNever{3'600'000};  // look again anyway
 
 Millis between(std::uint32_t from_ms, std::uint32_t to_ms) {
@@ -39,6 +40,10 @@ void Shard::arm_next(Connection& c) {
   if (const Millis check = c.fsm.next_check(options_.times); check.count() > 0) {
     wait = std::min(wait, check - age);
   }
+  if (c.activity && c.activity->decoder.is_inside_frame()) {
+    const Millis grace = kFrameGrace - between(c.activity->frame_since_ms, now);
+    wait = std::min(wait, std::max(grace, kFrameLook));
+  }
   if (c.closing) wait = std::min(wait, options_.closing_max - between(c.since_ms, now));
   if (c.blocked) wait = std::min(wait, options_.blocked_max - between(c.since_ms, now));
   if (c.fsm.is_open()) {
@@ -61,6 +66,10 @@ void Shard::on_timer(Connection& c) {
   }
   if (const Errc late = c.fsm.overdue(age, options_.times); late != Errc::kOk) {
     close(c, late);
+    return;
+  }
+  if (sends_too_slowly(c)) {
+    close(c, Errc::kSilentPeer);
     return;
   }
   if (c.blocked && between(c.since_ms, now) >= options_.blocked_max) {
@@ -86,6 +95,15 @@ void Shard::on_timer(Connection& c) {
     }
   }
   arm_next(c);
+}
+
+bool Shard::sends_too_slowly(const Connection& c) const {
+  // While nothing is read, the frame's lateness is ours.
+  if (!c.activity || !c.reading || !c.activity->decoder.is_inside_frame()) return false;
+  const Millis late = between(c.activity->frame_since_ms, now_ms()) - kFrameGrace;
+  if (late <= Millis{0}) return false;
+  const auto due = static_cast<std::uint64_t>(late.count()) * kFrameBytesPerSecondMin / 1'000;
+  return c.activity->decoder.tail_bytes() < due;
 }
 
 bool Shard::step_window(Connection& c) {

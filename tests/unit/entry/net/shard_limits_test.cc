@@ -105,6 +105,28 @@ TEST(ShardLimits, SilentDeviceIsClosedAfterTwoAndAHalfHeartbeats) {
   EXPECT_TRUE(rig.router.row(kAlice, Slot::kPhone)->dead);
 }
 
+TEST(ShardLimits, FrameThatTricklesInIsClosed) {
+  Rig rig;
+  auto trickling = rig.logged_in(kAlice);
+  auto slow = rig.logged_in(kBob);
+  const Bytes frame = trickling->frame(kSend, 1, Bytes(8'000, 'x'));
+  const Bytes steady = slow->frame(kSend, 1, Bytes(8'000, 'y'));
+  std::size_t sent = 0;
+  std::size_t steadily = 0;
+  for (int second = 0; second < 8 && !trickling->ended(); ++second) {
+    trickling->write(std::string_view(frame).substr(sent, 10));
+    sent += 10;
+    slow->write(std::string_view(steady).substr(steadily, 1'100));
+    steadily = std::min(steadily + 1'100, steady.size());
+    rig.pass(Millis{1'000});
+  }
+  EXPECT_TRUE(trickling->ended());
+  EXPECT_FALSE(slow->ended()) << "1 KiB/s is slow and fine";
+  slow->write(std::string_view(steady).substr(steadily));
+  rig.run();
+  EXPECT_TRUE(rig.logic.take());
+}
+
 TEST(ShardLimits, SlowReaderGetsOneHintAndIsClosedAfter30Seconds) {
   Rig rig;
   rig.router_follows();
