@@ -24,6 +24,25 @@ LadderEvent event_of(LadderEvent::Kind kind, MonoTime now, const OutboxRecord& r
   return event;
 }
 
+/// Where an item stands for sending. Relayed ones reached their receiver and wait for the store:
+/// they leave the window to what is new, so people go on talking however long that takes, and only
+/// as many as a window holds ask again.
+enum class Place : std::uint8_t { kInside, kPassed, kBeyond };
+class Window {
+ public:
+  explicit Window(std::uint32_t size) : size_(size) {}
+  /// For the items of a line, in order.
+  Place place_of(bool is_relayed) {
+    if (is_relayed) return ++resting_ > size_ ? Place::kPassed : Place::kInside;
+    return ++fresh_ > size_ ? Place::kBeyond : Place::kInside;
+  }
+
+ private:
+  std::uint32_t size_;
+  std::uint32_t resting_ = 0;
+  std::uint32_t fresh_ = 0;
+};
+
 /// Refusals after which the same id may be accepted later.
 bool may_pass(RetryRule rule) {
   switch (rule) {
@@ -142,10 +161,15 @@ bool Outbox::take_line(Line& line, MonoTime now, Random& random, std::vector<Sen
                        Turn& turn) {
   const Item* before = nullptr;
   bool sent_before = false;  // the predecessor went out in this very round
-  std::uint32_t looked_at = 0;
+  Window window(settings_.window_per_conversation);
   for (Item& item : line.items) {
-    // Resends look at the window alone: what stands behind it was never sent.
-    if (++looked_at > settings_.window_per_conversation) break;
+    const Place place = window.place_of(item.record.step == Step::kRelayed);
+    if (place == Place::kBeyond) break;  // was never sent
+    if (place == Place::kPassed) {
+      sent_before = false;
+      before = &item;
+      continue;
+    }
     const bool in_order = before == nullptr || sent_before || (!item.behind && may_follow(*before));
     sent_before = false;
     if (item.due <= now && in_order) {
@@ -340,10 +364,15 @@ MonoTime Outbox::wake_at() const {
     at = std::min(at, line.items.front().expires);
     if (!is_connected_) continue;
     const MonoTime paused = std::max(line.paused_until, paused_until_);
-    std::uint32_t looked_at = 0;
+    Window window(settings_.window_per_conversation);
     const Item* before = nullptr;
     for (const Item& item : line.items) {
-      if (++looked_at > settings_.window_per_conversation) break;
+      const Place place = window.place_of(item.record.step == Step::kRelayed);
+      if (place == Place::kBeyond) break;
+      if (place == Place::kPassed) {
+        before = &item;
+        continue;
+      }
       const bool waits_for_room = !item.in_flight && in_flight_ >= settings_.window_total;
       // One that waits for its predecessor, or for room in the window, is woken by an event.
       if ((before == nullptr || (!item.behind && may_follow(*before))) && !waits_for_room) {

@@ -91,11 +91,18 @@ void Journal::shown(int receiver, const Message& message) {
   Fate& fate = fates_[message.client_msg_id];
   const bool before = is_over(fate);
   const Time now = std::chrono::steady_clock::now();
-  if (++fate.shown == 1) {
+  const bool is_first = fate.shown == 0;
+  // A provisional message that gets its seq is the same row, which moves there once.
+  const bool is_move = fate.shown_provisional && !fate.moved && !message.provisional;
+  if (is_first) {
+    fate.shown = 1;
     fate.shown_at = now;
     fate.shown_provisional = message.provisional;
     deliveries_[receiver].push_back(now);
+  } else if (is_move) {
+    fate.moved = true;
   } else {
+    ++fate.shown;
     ++shown_twice_;
     fault("SHOWN TWICE: message " + message.client_msg_id.to_hex() + " seq " +
           std::to_string(message.seq.value()) + (message.provisional ? " provisional" : ""));
@@ -212,6 +219,8 @@ std::vector<std::string> judge(const Journal& journal, const StoredRows& rows) {
       found.add("NO ANSWER", name + (has_row ? " has a row" : " has no row"));
     if (fate.refused != Errc::kOk) found.add("REFUSED", name + ": " + error_text(fate.refused));
     if (fate.shown > 1) found.add("SHOWN TWICE", name);
+    if (fate.stored_at && fate.shown_provisional && !fate.moved)
+      found.add("NOT MOVED", name + " is still provisional at its receiver");
   }
   for (const std::string& line : journal.faults()) {
     const std::size_t colon = line.find(':');

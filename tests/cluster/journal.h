@@ -30,7 +30,8 @@ struct Fate {
   Seq acked_seq;
   Errc refused = Errc::kOk;
   int shown = 0;
-  bool shown_provisional = false;
+  bool shown_provisional = false;  ///< the first time
+  bool moved = false;              ///< and then got its seq
   bool unsure = false;
 };
 
