@@ -157,8 +157,40 @@ TEST_F(WireLogin, OlderCounterIsStaleAndNewerKicks) {
   ASSERT_FALSE(kicked.closed || kicked.timed_out);
   const auto why = wire::decode_refused(as_bytes(kicked.body));
   ASSERT_TRUE(why);
+  EXPECT_EQ(why->error.code, Errc::kStaleSession) << "the same device came back";
+  EXPECT_CLOSES_SILENTLY(*first);
+  EXPECT_TRUE(second->call(pb::PING, {}).ok());
+}
+
+TEST_F(WireLogin, AnotherDeviceOfTheSlotKicks) {
+  const cli::Account account = with_password("mover");
+  const auto sign_in_at = [&](raw::Client& client, const std::string& device) {
+    pb::LoginRequest login;
+    login.set_name(account.name);
+    login.set_password(account.password);
+    login.set_slot(3);
+    login.set_device_id(device);
+    login.set_device_name("the other one");
+    login.set_conn_counter(1);
+    return client.call(pb::LOGIN, login.SerializeAsString());
+  };
+  const auto first = channel();
+  const raw::Answer in = sign_in_at(*first, "device one");
+  ASSERT_TRUE(in.ok());
+  const auto second = channel();
+  ASSERT_TRUE(sign_in_at(*second, "device two").ok());
+  const raw::Answer kicked = first->notice(pb::KICKED);
+  ASSERT_FALSE(kicked.closed || kicked.timed_out);
+  const auto why = wire::decode_refused(as_bytes(kicked.body));
+  ASSERT_TRUE(why);
   EXPECT_EQ(why->error.code, Errc::kKicked);
   EXPECT_CLOSES_SILENTLY(*first);
+  // What the first device was given is of no use any more.
+  pb::LoginAnswer answer;
+  ASSERT_TRUE(answer.ParseFromString(in.body));
+  Somebody old{Uid{answer.uid()}, account.name, "device one", Slot::kDesktop,
+               answer.session_token()};
+  EXPECT_REFUSED(login_with(old, old.token), Errc::kRevoked);
   EXPECT_TRUE(second->call(pb::PING, {}).ok());
 }
 
