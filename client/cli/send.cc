@@ -1,6 +1,8 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <condition_variable>
 #include <iostream>
 #include <iterator>
 
@@ -9,6 +11,8 @@
 
 namespace hy::cli {
 namespace {
+
+constexpr Millis kRungWithin{500};
 
 std::string join(const std::vector<std::string>& words) {
   std::string out;
@@ -56,12 +60,14 @@ Exit run_send(const Speaker& speaker, const SendOptions& o, Format format) {
   const auto bodies = bodies_of(o);
   if (!bodies) return complain(bodies.error());
   std::mutex mutex;
+  std::condition_variable changed;
   LadderBook book;
   auto session = Session::open(speaker, Slot::kOther, true, [&](hy::Client& c) {
     if (!o.show_ladder) return;
     c.on_ladder([&](const LadderEvent& e) {
       const std::lock_guard lock(mutex);
       book.add("you", e);
+      changed.notify_all();
     });
   });
   if (!session) return complain(session.error());
@@ -90,7 +96,16 @@ Exit run_send(const Speaker& speaker, const SendOptions& o, Format format) {
                reached == Step::kRefused ? error_code_text(one.code()) : std::string()});
   }
   if (o.show_ladder) {
-    const std::lock_guard lock(mutex);
+    std::unique_lock lock(mutex);
+    if (worst == Exit::kOk && o.wait >= Step::kDelivered) {
+      // The step is told before the rung that brought it.
+      changed.wait_for(lock, kRungWithin, [&] {
+        return std::ranges::all_of(sent, [&](const Sent& one) {
+          const Ladder* const ladder = book.find(one.id());
+          return ladder == nullptr || ladder->time_of(6);
+        });
+      });
+    }
     for (const Sent& one : sent) {
       const Ladder* const ladder = book.find(one.id());
       if (ladder == nullptr) continue;

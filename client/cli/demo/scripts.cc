@@ -205,7 +205,13 @@ Exit script_unplug(Stage& stage) {
   stage.client("bob").unplug(false);
   const MonoTime back = Clock::now();
   const bool has_settled = stage.settle(kHealWithin);
-  for (const std::string& line : stage.take_sync_lines("bob")) print("   bob   " + line + "\n");
+  // What was on its way already may come before the SYNC of the new connection.
+  std::vector<std::string> sync;
+  stage.watch(kStoredWithin, [&] {
+    for (std::string& line : stage.take_sync_lines("bob")) sync.push_back(std::move(line));
+    return std::ranges::find(sync, "SYNC_DONE") != sync.end();
+  });
+  for (const std::string& line : sync) print("   bob   " + line + "\n");
   print(fmt::format("   bob has all of it {} after the return\n", duration_text(since(back))));
   const Exit ledger = close_ledger(stage);
   return ledger == Exit::kOk && !has_settled ? Exit::kUnreachable : ledger;
