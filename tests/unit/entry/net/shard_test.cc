@@ -259,6 +259,25 @@ TEST(Shard, ClosedWhileLoggingInLeavesNoRow) {
   EXPECT_EQ(rig.hub().routers().placements().live_rows(), 0U);
   rig.pass(Millis{400});
   EXPECT_EQ(rig.hub().routers().placements().live_rows(), 0U);
+  EXPECT_EQ(rig.hub().counts().logins_ok, 0U);
+}
+
+TEST(Shard, ClosedWhileTheOpeningIsOnItsWayLeavesNoRow) {
+  Rig rig;
+  auto client = rig.connect_with_channel();
+  client->send(inner_type::kLogin, 1, "login");
+  rig.run();
+  const auto forwarded = rig.logic.take();
+  ASSERT_TRUE(forwarded);
+  rig.reply(*forwarded, 0, "welcome",
+            Session{.uid = kAlice, .slot = Slot::kPhone, .epoch = {1, 1}});
+  rig.hub().end_turn(rig.clock.now());
+  ASSERT_EQ(rig.hub().down().front().opened.size(), 1U);
+  client->hang_up();
+  rig.shard().turn();
+  EXPECT_EQ(rig.shard().connections(), 0U);
+  rig.run();
+  EXPECT_EQ(rig.hub().routers().placements().live_rows(), 0U);
 }
 
 TEST(Shard, UnackedPushIsResentThenTheDeviceIsUnreachable) {
