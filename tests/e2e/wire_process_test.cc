@@ -149,12 +149,16 @@ TEST_F(WireProcess, SchemaChangedByAnotherHand) {
   EXPECT_NE(done.output.find("HY-5204"), std::string::npos) << done.output;
 }
 
-TEST_F(WireProcess, StoreThatIsNoStore) {
+TEST_F(WireProcess, AnotherProgramsFileIsLeftAlone) {
   const ClusterLayout layout = lay_out(StoreKind::kEmbedded);
-  std::ofstream(folder_ / "data" / "hongyan.db") << "somebody's notes, not a database at all\n";
-  const Finished done = ends(command(layout, "das-a"));
-  EXPECT_NE(done.code, 0) << done.output;
-  EXPECT_NE(done.output.find("HY-5"), std::string::npos) << done.output;
+  const fs::path file = folder_ / "data" / "hongyan.db";
+  const std::string notes = "somebody's notes, not a database at all\n";
+  std::ofstream(file) << notes;
+  // A damaged file is a store that is down: the daemon says so and serves nobody.
+  const Status waiting = keep_running(layout, "das-a", 503);
+  ASSERT_TRUE(waiting) << last_readyz_;
+  EXPECT_NE(last_readyz_.find("store"), std::string::npos) << last_readyz_;
+  EXPECT_EQ(*read_file(file), notes);
 }
 
 TEST_F(WireProcess, MysqlSchemaTooOldAndStoreThatComesLate) {
