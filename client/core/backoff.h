@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <string>
 
 #include "common/base/clock.h"
 #include "common/base/random.h"
@@ -25,6 +26,12 @@ namespace hy::client {
 [[nodiscard]] inline Millis full_jitter(Random& random, Millis base, Millis max,
                                         std::uint32_t tries) {
   return jitter(random, backoff_cap(base, max, tries));
+}
+
+/// "1.4 s", for the reason of a state.
+[[nodiscard]] inline std::string seconds_text(Millis wait) {
+  const auto tenths = (wait.count() + 50) / 100;
+  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
 }
 
 }  // namespace hy::client

@@ -2,20 +2,10 @@
 
 #include <algorithm>
 
+#include "client/core/device_frames.h"
 #include "common/base/limits.h"
-#include "common/wire/refused.h"
 
 namespace hy::client {
-namespace {
-
-LadderEvent event_at(LadderEvent::Kind kind, MonoTime now) {
-  LadderEvent event{};
-  event.kind = kind;
-  event.at_us = to_us(now);
-  return event;
-}
-
-}  // namespace
 
 Device::Device(DeviceSettings settings, Snapshot snapshot, Random& random, MonoTime now,
                std::int64_t wall_ms)

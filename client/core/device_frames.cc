@@ -1,22 +1,9 @@
-// What a Device does with the frames of a session. The rest of the class is in device.cc.
+#include "client/core/device_frames.h"
+
 #include "client/core/device.h"
 #include "common/wire/refused.h"
 
 namespace hy::client {
-namespace {
-
-LadderEvent event_at(LadderEvent::Kind kind, MonoTime now) {
-  LadderEvent event{};
-  event.kind = kind;
-  event.at_us = to_us(now);
-  return event;
-}
-
-std::uint16_t type_of_ack(std::uint16_t request) {
-  return static_cast<std::uint16_t>(request | wire::kTypeAck);
-}
-
-}  // namespace
 
 Errc Device::on_frame(Turn& turn, MonoTime now, const wire::Inner& inner) {
   switch (inner.type) {

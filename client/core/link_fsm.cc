@@ -13,11 +13,6 @@ constexpr auto kFlagsOfAck = wire::kTypeAck;
 /// Request ids of the link's own requests; the device's count from 1.
 constexpr std::uint32_t kLinkIds = 0x8000'0000;
 
-std::string seconds_text(Millis wait) {
-  const auto tenths = (wait.count() + 50) / 100;
-  return std::to_string(tenths / 10) + "." + std::to_string(tenths % 10) + " s";
-}
-
 }  // namespace
 
 LinkFsm::LinkFsm(LinkSettings settings, LinkUser& user, DeviceRecord& device, Random& random)
