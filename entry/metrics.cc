@@ -134,6 +134,10 @@ Metrics::Metrics(obs::Registry& r)
       sync_hints_(r.counter("hy_entry_sync_hints_total",
                             "Full queues or windows replaced by one SYNC_HINT. Growing: slow "
                             "readers; look at hy_entry_slow_readers.")),
+      deliveries_dropped_(r.counter(
+          "hy_entry_deliveries_dropped_total",
+          "Deliveries that met an I/O thread far behind. Not zero: the entry is out of CPU; SYNC "
+          "brings the messages.")),
       slow_readers_(r.gauge("hy_entry_slow_readers",
                             "Connections whose socket takes no more bytes now. Above 1 % for 10 "
                             "minutes: network trouble.")),

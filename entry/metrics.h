@@ -32,6 +32,7 @@ class Metrics {
   void window_shrank(std::int64_t n) { push_window_.sub(n); }
   void unreachable() { unreachable_.add(1); }
   void sync_hint(std::uint64_t n) { sync_hints_.add(n); }
+  void deliveries_dropped(std::uint64_t n) { deliveries_dropped_.add(n); }
   void slow_reader_began() { slow_readers_.add(1); }
   void slow_reader_ended() { slow_readers_.sub(1); }
   void bytes_in(std::uint64_t n) { bytes_in_.add(n); }
@@ -85,6 +86,7 @@ class Metrics {
   obs::Gauge& push_window_;
   obs::Counter& unreachable_;
   obs::Counter& sync_hints_;
+  obs::Counter& deliveries_dropped_;
   obs::Gauge& slow_readers_;
   obs::Counter& bytes_in_;
   obs::Counter& bytes_out_;

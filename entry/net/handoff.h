@@ -31,9 +31,9 @@ inline void append_moved(DownBatch& to, DownBatch& from) {
   append_moved(to.kicks, from.kicks);
 }
 
-/// What one thread leaves for another: whole batches, one wake-up for whatever gathers. Its size is
-/// bounded by its contents: commands by the in-flight limits of connections (the giver refuses
-/// above `waiting()`), deliveries by the routers' own windows. Any thread.
+/// What one thread leaves for another: whole batches, one wake-up for whatever gathers. Bounded by
+/// its givers, who look at what waits: connections refuse commands, and deliveries are dropped and
+/// counted (the log has every message; SYNC brings it). Any thread.
 template <class Batch>
 class Handoff {
  public:
@@ -52,6 +52,10 @@ class Handoff {
   [[nodiscard]] std::size_t waiting_commands() {
     const std::lock_guard lock(mutex_);
     return waiting_.commands.size();
+  }
+  [[nodiscard]] std::size_t waiting_deliveries() {
+    const std::lock_guard lock(mutex_);
+    return waiting_.deliveries.size();
   }
 
  private:

@@ -127,6 +127,13 @@ void Shard::hand_up() {
 }
 
 void Shard::give(DownBatch& batch) {
+  if (!batch.deliveries.empty() &&
+      down_shared_.waiting_deliveries() >= options_.waiting_deliveries_max) {
+    metrics_.deliveries_dropped(batch.deliveries.size());
+    behind_.warn(clock_.now(), "deliver_failed",
+                 {{"code", Errc::kOverloaded}, {"deliveries", batch.deliveries.size()}});
+    batch.deliveries.clear();
+  }
   if (!down_shared_.give(batch)) return;
   asio::post(context_, [this] {
     now_ = clock_.now();

@@ -40,7 +40,8 @@ struct ShardOptions {
   QueueLimits queue;
   Rate frames{.per_second = 30, .burst = 60};
   std::uint16_t in_flight_max = 64;
-  std::size_t waiting_commands_max = 20'000;  ///< between this thread and the hub
+  std::size_t waiting_commands_max = 20'000;    ///< between this thread and the hub
+  std::size_t waiting_deliveries_max = 65'536;  ///< between the hub and this thread
   Millis command_within{5'000};
   Millis until_ack_within{3'000};
   Millis blocked_max{30'000};
@@ -75,7 +76,7 @@ class Shard {
   Status start();
   /// The context's thread: takes over an accepted socket that the gatekeeper let in.
   void adopt(int fd, const IpAddress& address);
-  /// Any thread.
+  /// The hub's thread. When this thread is far behind, deliveries are dropped and counted.
   void give(DownBatch& batch);
   [[nodiscard]] Handoff<UpBatch>& up() { return up_shared_; }
 
@@ -176,6 +177,7 @@ class Shard {
   bool leaving_ = false;
   bool more_handshakes_posted_ = false;
   log::Throttle too_large_{Millis{1'000}};
+  log::Throttle behind_{Millis{1'000}};
 
   std::vector<ConnId> dirty_;
   std::vector<ConnId> busy_;  // own an Activity that may be over

@@ -188,6 +188,29 @@ TEST(ShardLimits, LargeAnswersAreCompressedUnlessTheyHoldCredentials) {
   }
 }
 
+TEST(ShardLimits, DeliveriesToAThreadFarBehindAreDroppedAndAnswersAreNot) {
+  ShardOptions options;
+  options.waiting_deliveries_max = 2;
+  Rig rig(options);
+  rig.router_follows();
+  auto bob = rig.logged_in(kBob);
+  for (std::uint64_t seq = 1; seq <= 5; ++seq) {
+    rig.push(rig.last_conn, {.id = seq, .seq = seq});
+    DownBatch& down = rig.hub().down().front();
+    Answer& answer = down.answers.emplace_back();
+    answer.conn = rig.last_conn;
+    answer.type = 0x8101;
+    answer.request_id = static_cast<std::uint32_t>(seq);
+    rig.shard().give(down);
+  }
+  rig.run();
+  std::size_t pushes = 0;
+  const auto got = bob->receive();
+  for (const auto& message : got) pushes += message.type == inner_type::kPush ? 1 : 0;
+  EXPECT_EQ(pushes, 2U);
+  EXPECT_EQ(got.size(), 7U);
+}
+
 TEST(ShardLimits, DrainTellsFlushesAndCloses) {
   Rig rig;
   rig.router_follows();
