@@ -77,6 +77,6 @@ struct Connection {
     index = kept_index;
   }
 };
-static_assert(sizeof(Connection) <= 272, "user-space cost of an idle connection");
+static_assert(sizeof(Connection) <= 240, "user-space cost of an idle connection");
 
 }  // namespace hy::entry

@@ -305,8 +305,8 @@ TEST(ShardLimits, IdleLoggedInConnectionIsSmall) {
   const double each = static_cast<double>(after - before) / kConnections;
   RecordProperty("bytes_per_connection_and_client", static_cast<int>(each));
   RecordProperty("client_bytes", static_cast<int>(client_bytes));
-  EXPECT_LE(sizeof(Connection), 272U);
-  EXPECT_LE(each - static_cast<double>(client_bytes), 640.0);
+  EXPECT_LE(sizeof(Connection), 240U);
+  EXPECT_LE(each - static_cast<double>(client_bytes), 400.0);
 }
 
 }  // namespace
