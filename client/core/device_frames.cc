@@ -67,6 +67,7 @@ Errc Device::answered(Turn& turn, MonoTime now, const Pending& pending, ByteView
       if (!read) return read.error().code;
       reads_sent_.erase(pending.conversation);
       inbox_.raise_read(pending.conversation, *read);
+      turn.notices.emplace_back(ReadEnded{pending.conversation, {}});
       return Errc::kOk;
     }
     case For::kApp:
@@ -133,7 +134,8 @@ void Device::refused(Turn& turn, MonoTime now, const Pending& pending, const wir
                          Seq{refusal ? refusal->head_seq : 0}, random_);
       break;
     case For::kRead:
-      // Refused for good: the mark stays wanted on disk and is offered again at the next login.
+      // The mark stays wanted on disk and is offered again at the next login.
+      turn.notices.emplace_back(ReadEnded{pending.conversation, std::unexpected(why)});
       break;
     case For::kApp:
       if (app_requests_.erase(pending.token) > 0) {
@@ -178,12 +180,17 @@ Errc Device::on_receipts(Turn& turn, MonoTime now, ByteView body) {
     // Nobody confirms his own messages to himself.
     if (row.by == device_.uid) continue;
     LadderEvent event = event_at(LadderEvent::Kind::kReceipt, now);
+    // The rung before the steps: whoever waits for a step finds the rung there.
+    const std::size_t place = turn.notices.size();
     event.client_msg_id = receipts_.receipt(turn, row.conversation, row.up_to, row.read);
     event.conversation = row.conversation;
     event.seq = row.up_to;
     event.by = row.by;
     event.read = row.read;
-    turn.ladder(std::move(event));
+    if (turn.want_ladder) {
+      turn.notices.insert(turn.notices.begin() + static_cast<std::ptrdiff_t>(place),
+                          Ladder{std::move(event), false});
+    }
     inbox_.raise_peer(row.conversation, row.up_to, row.read);
   }
   return Errc::kOk;

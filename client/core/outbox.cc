@@ -217,14 +217,17 @@ std::vector<SendOrder> Outbox::take_due(Turn& turn, MonoTime now, Random& random
 std::unique_ptr<OutboxRecord> Outbox::answered(Turn& turn, MonoTime now, const ClientMsgId& id,
                                                const SendOutcome& outcome, Random& random) {
   if (outcome.stored) {
-    auto record = take_stored(turn, now, id, outcome.seq);
-    if (record != nullptr) {
-      LadderEvent event = event_of(
-          outcome.repeat ? LadderEvent::Kind::kRepeat : LadderEvent::Kind::kStored, now, *record);
+    // The rung before the step: whoever waits for the step finds the rung there.
+    if (const auto at = where_.find(id); at != where_.end()) {
+      LadderEvent event{};
+      event.kind = outcome.repeat ? LadderEvent::Kind::kRepeat : LadderEvent::Kind::kStored;
+      event.at_us = to_us(now);
+      event.client_msg_id = id;
+      event.conversation = at->second;
       event.seq = outcome.seq;
       turn.ladder(std::move(event));
     }
-    return record;
+    return take_stored(turn, now, id, outcome.seq);
   }
   Line* const line = line_of(id);
   if (line == nullptr) return nullptr;
@@ -234,12 +237,12 @@ std::unique_ptr<OutboxRecord> Outbox::answered(Turn& turn, MonoTime now, const C
   item.refusals = 0;
   const Millis recheck = std::max(outcome.recheck_after, settings_.resend_min);
   item.due = now + recheck + jitter(random, settings_.resend_min);
+  turn.ladder(event_of(LadderEvent::Kind::kRelayed, now, item.record));
   if (item.record.step != Step::kRelayed) {
     item.record.step = Step::kRelayed;
     turn.writes.emplace_back(SetOutboxStep{id, Step::kRelayed, Errc::kOk});
     turn.notices.emplace_back(StepChanged{id, Step::kRelayed, Errc::kOk, {}});
   }
-  turn.ladder(event_of(LadderEvent::Kind::kRelayed, now, item.record));
   return nullptr;
 }
 

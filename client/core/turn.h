@@ -51,14 +51,19 @@ struct Answered {
   std::uint64_t token;
   Result<Bytes> body;
 };
+/// READ was answered: the mark is at the server, or why not.
+struct ReadEnded {
+  ConversationId conversation;
+  Status status;
+};
 /// Every sync asked for so far is done and every hole known then is filled.
 struct UpToDate {};
 struct Ladder {
   LadderEvent event;
   bool at_release = false;  ///< its time is when the bytes leave, after the commit
 };
-using Notice =
-    std::variant<Shown, StepChanged, LinkChanged, LoginEnded, Answered, UpToDate, Ladder>;
+using Notice = std::variant<Shown, StepChanged, LinkChanged, LoginEnded, Answered, ReadEnded,
+                            UpToDate, Ladder>;
 
 /// What one step of the cores wants done, in this order: the writes as one transaction; after it is
 /// on disk, the network actions; then the notices. When the transaction fails nothing of the turn

@@ -6,6 +6,12 @@
 #include "common/base/limits.h"
 
 namespace hy {
+namespace {
+
+/// How long login() waits for the first SYNC after it succeeded.
+constexpr std::chrono::milliseconds kSyncWithin{1'000};
+
+}  // namespace
 
 std::string_view step_name(Step step) {
   switch (step) {
@@ -103,6 +109,11 @@ Status Client::login(Credentials credentials, std::chrono::milliseconds within) 
   if (!impl_->changed.wait_for(lock, within, [&] { return impl_->login_ended; })) {
     return fail(Errc::kTimedOut, impl_->link_why);
   }
+  // The first SYNC takes a moment more; most callers want to find the device online.
+  if (impl_->login_status) {
+    impl_->changed.wait_for(lock, std::min<std::chrono::milliseconds>(within, kSyncWithin),
+                            [&] { return impl_->link != LinkState::kSyncing; });
+  }
   return impl_->login_status;
 }
 
@@ -187,11 +198,31 @@ std::vector<std::pair<Message, Step>> Client::outbox() const {
 Status Client::mark_read(ConversationId conversation, Seq seq) {
   Status out = impl_->opened;
   if (!out) return out;
+  bool is_asked = false;
+  // A value that no READ ends with marks the wait.
+  const Status waiting = fail(Errc::kTimedOut, "no answer");
   impl_->on_thread([&] {
+    {
+      const std::lock_guard lock(impl_->mutex);
+      impl_->reads_ended[conversation] = waiting;
+    }
     out = impl_->driver->run([&](client::Device& d, client::Turn&, MonoTime now) {
       d.mark_read(now, conversation, seq);
+      const auto* record = d.inbox().find(conversation);
+      is_asked = d.link().is_open() && record != nullptr && record->read < record->read_wanted;
     });
   });
+  // Offline the mark is on disk and goes out with the next login.
+  std::unique_lock lock(impl_->mutex);
+  if (out && is_asked && !impl_->is_here()) {
+    const auto has_ended = [&] {
+      const Status& ended = impl_->reads_ended[conversation];
+      return ended.has_value() || ended.error().code != Errc::kTimedOut;
+    };
+    impl_->changed.wait_for(lock, std::chrono::seconds(10), has_ended);
+    out = impl_->reads_ended[conversation];
+  }
+  impl_->reads_ended.erase(conversation);
   return out;
 }
 

@@ -196,6 +196,7 @@ void Client::Impl::on_notice(client::Notice& notice) {
     std::unique_lock lock(mutex);
     link = changed_link->state;
     link_why = changed_link->why;
+    changed.notify_all();
     const auto f = state_callback;
     lock.unlock();
     note_state();
@@ -205,6 +206,11 @@ void Client::Impl::on_notice(client::Notice& notice) {
     const std::lock_guard lock(mutex);
     login_ended = true;
     login_status = ended->status;
+    changed.notify_all();
+  } else if (const auto* read = std::get_if<client::ReadEnded>(&notice)) {
+    const std::lock_guard lock(mutex);
+    const auto at = reads_ended.find(read->conversation);
+    if (at != reads_ended.end()) at->second = read->status;
     changed.notify_all();
   } else if (std::get_if<client::UpToDate>(&notice) != nullptr) {
     const std::lock_guard lock(mutex);

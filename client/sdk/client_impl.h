@@ -75,6 +75,7 @@ struct Client::Impl {
   bool login_ended = false;
   Status login_status;
   std::uint64_t synced = 0;
+  std::map<ConversationId, Status> reads_ended;  ///< of mark_read() calls that wait
   std::uint64_t next_token = 1;
   std::map<std::uint64_t, Waiter> waiters;
 

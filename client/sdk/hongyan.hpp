@@ -175,7 +175,8 @@ class Client {
   void on_ladder(std::function<void(const LadderEvent&)> f);
 
   /// Starts (and keeps) the connection. Returns when the first login succeeded, was refused, or
-  /// `within` passed; after a time-out the client goes on trying.
+  /// `within` passed; after a time-out the client goes on trying. A success waits up to a second
+  /// more for the first SYNC.
   Status login(Credentials credentials,
                std::chrono::milliseconds within = std::chrono::seconds(10));
   void logout();
@@ -193,6 +194,8 @@ class Client {
   Status drop(const ClientMsgId& id);
   [[nodiscard]] std::vector<std::pair<Message, Step>> outbox() const;
 
+  /// Everything up to `seq` is read; the mark never falls. Returns when the server has it (10 s at
+  /// most); offline at once, and the mark goes out with the next login.
   Status mark_read(ConversationId conversation, Seq seq);
   Result<std::vector<Message>> history(ConversationId conversation, Seq from, Seq to,
                                        std::uint32_t last);
