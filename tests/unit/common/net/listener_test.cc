@@ -107,6 +107,9 @@ struct Hog {
 };
 
 TEST(Listener, OutOfDescriptorsTurnsPeersAwayAndServesAgainLater) {
+#if __has_feature(address_sanitizer)
+  GTEST_SKIP() << "the sanitizer's vptr check opens a pipe: it cannot run without descriptors";
+#endif
   Bench bench;
   ASSERT_TRUE(bench.listener.has_value());
   bench.listener->start();
