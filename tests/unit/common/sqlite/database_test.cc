@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <optional>
 
 namespace hy::sqlite {
 namespace {
@@ -84,9 +85,10 @@ TEST(Database, StatementsAreReusedAndSurviveAMove) {
   {
     auto once = *db.prepare("SELECT count(*) FROM t");
   }
+  std::optional<Database> moved;  // declared first: statements must not outlive their database
   auto first = *db.prepare("SELECT count(*) FROM t");   // from the cache
   auto second = *db.prepare("SELECT count(*) FROM t");  // the same text, in use: another one
-  auto moved = std::move(db);
+  moved.emplace(std::move(db));
   EXPECT_TRUE(*first.step());
   EXPECT_TRUE(*second.step());
   EXPECT_EQ(first.integer(0), 0);
