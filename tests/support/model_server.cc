@@ -109,6 +109,13 @@ void ModelServer::hint(Uid uid) {
   inject(uid, Type::kSyncHint, 0, {});
 }
 
+void ModelServer::drop_pushes_after_numbering(Uid uid) {
+  for (const auto& weak : std::vector(connections_)) {
+    const auto connection = weak.lock();
+    if (connection != nullptr && connection->uid_ == uid) connection->swallows_next_push_ = true;
+  }
+}
+
 void ModelServer::inject(Uid uid, std::uint16_t type, std::uint32_t request_id, const Bytes& body) {
   for (const auto& weak : std::vector(connections_)) {
     const auto connection = weak.lock();
@@ -307,6 +314,7 @@ void ModelServer::Connection::push(const Row& row, ConversationId conversation, 
   v1::Push push;
   fill(push, row, conversation, provisional);
   window_[++pushes_] = {conversation, provisional ? 0 : row.seq, row.sender, row.id};
+  if (std::exchange(swallows_next_push_, false)) return;
   frame(Type::kPush, 0, pushes_, push.SerializeAsString());
 }
 

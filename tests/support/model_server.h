@@ -66,6 +66,8 @@ class ModelServer {
   void goaway(Uid uid, std::uint32_t wait_max_ms);
   void kick(Uid uid, Errc code);
   void hint(Uid uid);
+  /// The next push to each session of the user takes a number and is not written.
+  void drop_pushes_after_numbering(Uid uid);
   /// Any frame to every session of a user: for rogue servers.
   void inject(Uid uid, std::uint16_t type, std::uint32_t request_id, const Bytes& body);
   void close_all();
@@ -134,6 +136,7 @@ class ModelServer::Connection : public std::enable_shared_from_this<Connection> 
   Bytes scratch_;
   Uid uid_{};
   bool is_shut_ = false;
+  bool swallows_next_push_ = false;
   std::uint32_t pushes_ = 0;
   std::uint32_t acked_ = 0;
   std::map<std::uint32_t, Pushed> window_;

@@ -336,6 +336,20 @@ TEST_F(DeviceTest, ARogueServerCannotMoveTheRunBackOrSkipIt) {
   EXPECT_EQ(bob->bodies(), (std::vector<Bytes>{"m1", "m2"}));
 }
 
+TEST_F(DeviceTest, APushNumberThatWasLeftOutClosesBeforeAnAckCouldLie) {
+  auto bob = online("bob");
+  world.server.drop_pushes_after_numbering(kBob);
+  world.server.write(kAlice, kBob, "numbered and never sent");
+  world.server.write(kAlice, kBob, "next number");
+  world.run_for(Millis{1});
+  EXPECT_EQ(world.server.receipts_sent, 0u) << "an ack of 2 would confirm 1";
+  world.run_for(Millis{20'000});
+  EXPECT_TRUE(std::ranges::any_of(bob->states, [](const auto& s) {
+    return s.first == LinkState::kBackingOff && s.second.find("HY-1005") != std::string::npos;
+  }));
+  EXPECT_EQ(bob->bodies(), (std::vector<Bytes>{"numbered and never sent", "next number"}));
+}
+
 TEST_F(DeviceTest, AServerWithAnotherKeyGetsNothing) {
   auto alice = make("alice", [](DeviceSettings& s) {
     SeededRandom other(99);
