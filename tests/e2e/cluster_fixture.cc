@@ -3,6 +3,8 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include <map>
+
 #include "client/cli/private_folder.h"
 #include "client/cli/private_store.h"
 #include "client/cli/profile.h"
@@ -11,9 +13,9 @@
 namespace hy::cli {
 namespace {
 
-/// The cluster of the engine that is being tested; another engine's tests end it.
+/// The cluster of one engine. Both stay up: GoogleTest runs each test on one engine, then the
+/// other.
 struct Running {
-  StoreKind store{};
   std::filesystem::path folder;
   std::unique_ptr<Janitor> janitor;
   std::unique_ptr<Cluster> cluster;
@@ -26,11 +28,11 @@ struct Running {
     janitor.reset();
   }
 };
-std::unique_ptr<Running> running;
+std::map<StoreKind, std::unique_ptr<Running>> all;
+Running* running = nullptr;  // of the engine that is being tested
 
 std::unique_ptr<Running> start(StoreKind store) {
   auto r = std::make_unique<Running>();
-  r->store = store;
   std::string pattern = "/tmp/hye2e-XXXXXX";
   r->folder = ::mkdtemp(pattern.data());
   // The announcement of the cluster, for tests that run `hy` itself, stays inside the folder.
@@ -74,20 +76,23 @@ void ClusterTest::SetUp() {
   use_utf8();
   ::signal(SIGPIPE, SIG_IGN);
   if (const std::string why = why_not(GetParam()); !why.empty()) GTEST_SKIP() << why;
-  if (running && running->store != GetParam()) running.reset();
-  if (!running) running = start(GetParam());
+  auto& slot = all[GetParam()];
+  if (!slot) slot = start(GetParam());
+  running = slot.get();
+  ::setenv("XDG_RUNTIME_DIR", running->folder.c_str(), 1);
   ASSERT_EQ(running->error, "");
 }
 
 void ClusterTest::TearDown() {
-  if (!HasFailure() || !running || !running->cluster) return;
+  if (!HasFailure() || running == nullptr || !running->cluster) return;
   for (const ServiceState& s : running->cluster->supervisor().list()) {
     printf("  %-9s pid %d starts %d %s\n", s.name.c_str(), s.pid, s.starts, s.last_exit.c_str());
   }
 }
 
 void ClusterTest::TearDownTestSuite() {
-  running.reset();
+  running = nullptr;
+  all.clear();
 }
 
 Cluster& ClusterTest::cluster() {
