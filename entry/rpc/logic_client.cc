@@ -27,13 +27,14 @@ class LogicClient::Link final : public rpc::ClientEvents<lv1::EntryBatch, lv1::L
         name_(std::move(name)),
         incarnation_(incarnation),
         peer_name_(std::move(peer_name)),
-        client_(loop,
-                {.target = std::move(target),
-                 .method = "/hy.logic.v1.EntryStream/Session",
-                 .peer_name = peer_name_,
-                 .peer_role = "logic",
-                 .tls = tls},
-                *this) {}
+        client_(
+            loop,
+            {.target = std::move(target),
+             .method = "/hy.logic.v1.EntryStream/Session",
+             .peer_name = peer_name_.substr(peer_name_.find('-') + 1),  // as its certificate says
+             .peer_role = "logic",
+             .tls = tls},
+            *this) {}
 
   void start(Hub& hub) {
     hub_ = &hub;

@@ -39,16 +39,17 @@ class RouterClient::Link final : public rpc::ClientEvents<rv1::EntryBatch, rv1::
         index_(index),
         name_(std::move(name)),
         peer_name_(std::move(peer_name)),
-        client_(loop,
-                {.target = std::move(target),
-                 .method = "/hy.router.v1.EntryStream/Placement",
-                 .peer_name = peer_name_,
-                 .peer_role = "router",
-                 .tls = tls,
-                 .backoff_min = Millis{200},
-                 .backoff_max = Millis{1'000},
-                 .silence_max = kSilenceMax},
-                *this) {}
+        client_(
+            loop,
+            {.target = std::move(target),
+             .method = "/hy.router.v1.EntryStream/Placement",
+             .peer_name = peer_name_.substr(peer_name_.find('-') + 1),  // as its certificate says
+             .peer_role = "router",
+             .tls = tls,
+             .backoff_min = Millis{200},
+             .backoff_max = Millis{1'000},
+             .silence_max = kSilenceMax},
+            *this) {}
 
   void start(Hub& hub, std::function<void()> name_taken) {
     hub_ = &hub;
