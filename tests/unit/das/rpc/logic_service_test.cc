@@ -100,6 +100,8 @@ class ServiceTest : public testing::Test {
     server_->shutdown();
     loop_.stop();
     thread_.join();
+    std::error_code ignored;
+    std::filesystem::remove_all(folder_, ignored);
   }
 
   void begin(const std::string& role) {
