@@ -20,6 +20,7 @@ const std::vector<std::string_view> kDaemonRoot = {"common/", "hy/"};
 const std::vector<Rule>& rules() {
   static const std::vector<Rule> kRules = {
       {"common/base", {}, {}},
+      {"common/hooks", {"common/base"}, {}},
       {"common/flat", {"common/base"}, {"absl/container", "absl/hash"}},
       {"common/flow", {"common/base", "common/flat", "common/obs/trace.h"}, {}},
       {"common/rpc/core", {"common/base", "common/flat", "common/flow", "common/obs/trace.h"}, {}},
@@ -112,6 +113,7 @@ const std::vector<Rule>& rules() {
         "client/core", "client/ledger", "client/sdk/hongyan.hpp", "hy/client/v1"},
        {}},
       {"client/ledger", {"common/base", "common/flat", "client/core"}, {"fmt/"}},
+      {"client/judge", {"common/base", "common/flat"}, {"fmt/"}},
       {"client/sdk/store", {"common/base", "common/sqlite", "client/core", "client/sdk"}, {}},
       {"client/sdk",
        {"common/base", "common/flat", "common/flow", "common/obs", "common/net", "common/wire",
