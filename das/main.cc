@@ -1,9 +1,11 @@
 #include "common/admin/daemon.h"
+#include "common/hooks/start.h"
 #include "das/app.h"
 #include "das/config.h"
 
 int main(int argc, char** argv) {
   using namespace hy;
+  hooks::start_from_environment();
   auto start = config::start_from_command_line(das::daemon_spec(), argc, argv);
   if (!start) return start.error();
   if (const auto verb = start->extra.find("--schema"); verb != start->extra.end())

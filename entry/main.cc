@@ -1,9 +1,11 @@
 #include "common/admin/daemon.h"
+#include "common/hooks/start.h"
 #include "entry/app.h"
 #include "entry/config.h"
 
 int main(int argc, char** argv) {
   using namespace hy;
+  hooks::start_from_environment();
   auto start = config::start_from_command_line(entry::daemon_spec(), argc, argv);
   if (!start) return start.error();
   admin::Daemon daemon(*std::move(start));

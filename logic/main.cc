@@ -3,6 +3,7 @@
 #include <string>
 
 #include "common/base/error.h"
+#include "common/hooks/start.h"
 #include "common/obs/log.h"
 #include "logic/app.h"
 #include "logic/config.h"
@@ -18,6 +19,7 @@ hy::log::Options::Form form_of(const std::string& name) {
 }  // namespace
 
 int main(int argc, char** argv) {
+  hy::hooks::start_from_environment();
   const hy::config::DaemonSpec spec{
       .role = hy::config::Role::kLogic,
       .sentence = "Decides about commands and messages: the rules between entries and the log.",

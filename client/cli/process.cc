@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <fstream>
@@ -84,8 +85,13 @@ Result<Child> spawn_to(const Command& command, int out) {
   p.argv.push_back(nullptr);
   // The daemons of a cluster are described by its files; a HY_ variable of the caller's shell would
   // change them, or be refused as unknown.
+  for (const std::string& given : command.env) p.env.push_back(const_cast<char*>(given.c_str()));
+  const auto is_given = [&command](std::string_view entry) {
+    const std::string_view name = entry.substr(0, entry.find('=') + 1);
+    return std::ranges::any_of(command.env, [name](const auto& e) { return e.starts_with(name); });
+  };
   for (char** entry = ::environ; *entry != nullptr; ++entry) {
-    if (!std::string_view(*entry).starts_with("HY_")) p.env.push_back(*entry);
+    if (!std::string_view(*entry).starts_with("HY_") && !is_given(*entry)) p.env.push_back(*entry);
   }
   p.env.push_back(nullptr);
   p.in = null.get();

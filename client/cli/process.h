@@ -17,6 +17,7 @@ namespace hy::cli {
 struct Command {
   std::vector<std::string> argv;  ///< argv[0] is a path, or a name to be found in $PATH
   std::filesystem::path log;      ///< stdout and stderr are appended; empty: /dev/null
+  std::vector<std::string> env;   ///< "NAME=value" beside what is inherited; takes its place
 };
 
 /// How a program ended, in words: "exit code 2", "killed by signal 9".
@@ -42,8 +43,7 @@ class Child {
 };
 
 /// Starts a program with stdin from /dev/null, in its own process group, with default signals and
-/// without the caller's HY_ variables. It
-/// is killed when the calling *thread* ends (PR_SET_PDEATHSIG), so call this from a thread that
+/// without the caller's HY_ variables. It is killed when the calling *thread* ends (PR_SET_PDEATHSIG), so call this from a thread that
 /// lives as long as the program should. Errors: kChildFailed with the path and the reason.
 Result<Child> spawn(const Command& command);
 

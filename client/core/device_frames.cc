@@ -1,6 +1,7 @@
 #include "client/core/device_frames.h"
 
 #include "client/core/device.h"
+#include "common/base/test_hooks.h"
 #include "common/wire/refused.h"
 
 namespace hy::client {
@@ -58,6 +59,7 @@ Errc Device::answered(Turn& turn, MonoTime now, const Pending& pending, ByteView
     case For::kSync: return answered_sync(turn, now, body);
     case For::kPull: {
       auto answer = decode_pull(body);
+      sync_point("sdk.after_pull_slice");
       if (!answer) return answer.error().code;
       return inbox_.pulled(now, pending.pull, std::move(*answer), random_) ? Errc::kOk
                                                                            : Errc::kMalformedBody;
@@ -85,6 +87,7 @@ Errc Device::answered_send(Turn& turn, MonoTime now, const ClientMsgId& id, Byte
   link_.progressed(now);
   const auto record = outbox_.answered(turn, now, id, *outcome, random_);
   if (record == nullptr) return Errc::kOk;
+  sync_point("sdk.stored_before_outbox_drop");
   sync_.saw_change();
   receipts_.stored(turn, record->conversation, outcome->seq, id);
   Message message;
@@ -109,6 +112,7 @@ Errc Device::answered_sync(Turn& turn, MonoTime now, ByteView body) {
     return Errc::kOk;
   }
   for (const ConversationInfo& info : answer->conversations) inbox_.head(now, info);
+  sync_point("sdk.after_sync_before_pull");
   for (const UserEventRow& event : answer->events) {
     if (event.kind == UserEventRow::Kind::kRead) inbox_.raise_read(event.conversation, event.seq);
   }
@@ -167,6 +171,7 @@ Errc Device::on_push(Turn& turn, MonoTime now, const wire::Inner& inner) {
   } else {
     arrival = inbox_.pushed(now, inner.request_id, std::move(*message));
   }
+  sync_point("sdk.after_recv_before_persist");
   if (arrival == PushAcks::Arrival::kSkipped) return Errc::kBadFrame;
   if (arrival == PushAcks::Arrival::kAgain) event.kind = LadderEvent::Kind::kPushAgain;
   turn.ladder(std::move(event));

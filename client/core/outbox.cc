@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "client/core/backoff.h"
+#include "common/base/test_hooks.h"
 
 namespace hy::client {
 namespace {
@@ -96,6 +97,7 @@ Status Outbox::submit(Turn& turn, MonoTime now, OutboxRecord record) {
   item.submitted = now;
   item.record = std::move(record);
   Line& line = lines_[item.record.conversation];
+  sync_point("sdk.outbox_before_write");
   line.items.push_back(std::move(item));
   return {};
 }

@@ -3,6 +3,8 @@
 #include <future>
 #include <utility>
 
+#include "common/base/test_hooks.h"
+
 namespace hy {
 namespace {
 
@@ -121,6 +123,7 @@ Result<Sent> Client::Impl::submit(Uid to, Bytes body, std::uint32_t kind) {
       handles[*id] = sent.state;
       out = std::move(sent);
     });
+    sync_point("sdk.after_outbox_write");
     if (!id) out = std::unexpected(id.error());
     if (!stored) {
       if (id) handles.erase(*id);

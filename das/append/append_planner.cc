@@ -4,6 +4,8 @@
 #include <numeric>
 #include <unordered_map>
 
+#include "common/base/test_hooks.h"
+
 namespace hy::das {
 namespace {
 
@@ -128,6 +130,7 @@ bool AppendPlanner::try_fast(MessageLog& log, std::span<PendingAppend> batch, co
   };
   switch (fast.result) {
     case FastResult::kStored:
+      sync_point("das.after_commit_before_cache");
       out.fast = true;
       for (std::size_t k = 0; k < items.size(); ++k) {
         out.verdicts[plan.leaders[k]] = {AppendVerdict::State::kAnswered, fast.stored[k]};
@@ -135,7 +138,7 @@ bool AppendPlanner::try_fast(MessageLog& log, std::span<PendingAppend> batch, co
       }
       out.heads = std::move(fast.heads);
       return true;
-    case FastResult::kRolledBack: return false;
+    case FastResult::kRolledBack: sync_point("das.fast_rolled_back_before_slow"); return false;
     case FastResult::kUnknown:
       all(AppendVerdict::State::kUnknown, fast.why);
       // A payload that conflicts with one of the batch was never sent.

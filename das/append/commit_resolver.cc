@@ -1,5 +1,7 @@
 #include "das/append/commit_resolver.h"
 
+#include "common/base/test_hooks.h"
+
 namespace hy::das {
 namespace {
 
@@ -22,6 +24,7 @@ CommitResolver::Answers CommitResolver::resolve(AppendPlanner& planner, MessageL
   std::vector<PendingAppend*> batch;
   batch.reserve(open_.size());
   for (Open& open : open_) batch.push_back(&open.pending);
+  sync_point("das.unknown_before_resolve");
   BatchOutcome rows = planner.run_slow(log, batch);
   out.heads = std::move(rows.heads);
   out.broken = rows.broken;

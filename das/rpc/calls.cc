@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/limits.h"
+#include "common/base/test_hooks.h"
 #include "das/rpc/codec.h"
 
 namespace hy::das {
@@ -113,6 +114,7 @@ Status list_into(StoreSession& session, const ListQuery& query, Useq useq, bool 
     out.set_useq((cut ? events.events.back().useq : events.head).value());
     out.set_too_far(events.too_far);
   }
+  sync_point("das.sync_after_counter_before_heads");
   HY_TRY(ConversationPage page, session.membership().list_conversations(query));
   for (ConversationRow& row : page.rows) {
     if (row.last) cut_body(row.last->kind, kLastBodyBytesMax, row.last->body);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/test_hooks.h"
 #include "common/obs/log.h"
 #include "das/rpc/codec.h"
 
@@ -19,7 +20,7 @@ Error not_asked_to_speak() {
 
 }  // namespace
 
-LogicService::LogicService(Options options, rpc::Loop& loop, Workers& workers,
+LogicService::LogicService(Options options, rpc::Loop& loop, WorkPort& workers,
                            const CallContext& context, ServiceMetrics& metrics)
     : options_(std::move(options)),
       loop_(loop),
@@ -151,6 +152,7 @@ void LogicService::take_call(std::uint64_t stream, pb::Call&& in, Completion& re
 }
 
 void LogicService::complete(Completion completion) {
+  sync_point("das.after_cache_before_reply");
   for (const AppendDone& done : completion.appends) {
     free_slots_.push_back(done.ticket);
     answer_append(slots_[done.ticket], done);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/test_hooks.h"
 #include "entry/session/small_bodies.h"
 
 namespace hy::entry {
@@ -63,6 +64,7 @@ void Hub::refuse_stale(ConnId conn, std::uint32_t request_id, std::uint32_t coun
 }
 
 void Hub::on_reply(std::uint32_t logic, LogicReply reply, MonoTime now) {
+  sync_point("entry.reply_before_answer");
   auto command = logics_.take(logic, reply.id);
   if (!command) {
     ++counts_.late_replies;
@@ -90,6 +92,7 @@ void Hub::open_session(const Command& command, LogicReply reply, MonoTime now) {
     return;
   }
   if (const auto older = log.find(session.uid, session.slot)) {
+    sync_point("entry.displaced_before_close");
     ++counts_.displaced;
     // Another auth_epoch is another installation; the same one has only reconnected.
     const bool elsewhere = older->epoch.auth != session.epoch.auth;
@@ -99,6 +102,7 @@ void Hub::open_session(const Command& command, LogicReply reply, MonoTime now) {
                           .code = elsewhere ? Errc::kKicked : Errc::kStaleSession,
                           .reason = {}});
   }
+  sync_point("entry.before_register");
   Registering& entry = registering_.emplace_back();
   entry.op = log.put(session.uid, session.slot, session.epoch, command.conn);
   entry.deadline = now + options_.register_within;
@@ -116,9 +120,11 @@ void Hub::finish_registrations(MonoTime now) {
       // PONG.
       const bool partial = !routers_.all_replicas_confirmed(first.op);
       if (partial) {
+        sync_point("entry.registered_partly");
         ++counts_.logins_partial;
         append_registration_partial(first.opened.answer.body);
       }
+      sync_point("entry.after_register_before_login_ack");
       ++counts_.logins_ok;
       shard_of(first.opened.answer.conn).opened.push_back(std::move(first.opened));
     }
@@ -127,9 +133,11 @@ void Hub::finish_registrations(MonoTime now) {
 }
 
 void Hub::on_closed(const Closed& closed) {
+  sync_point("entry.closed_before_logic_told");
   logics_.closed(closed);
   PlacementLog& log = routers_.placements();
   if (closed.session) {
+    sync_point("entry.before_del");
     log.erase(closed.session->uid, closed.session->slot, closed.conn);
     return;
   }
@@ -153,6 +161,7 @@ RouterLink::Verdict Hub::on_router_news(std::uint32_t replica, const RouterNews&
 }
 
 void Hub::on_kick(const RouterKick& kick) {
+  sync_point("entry.before_kick");
   ConnId conn = kick.conn;
   if (conn == ConnId{}) {
     const auto live = routers_.placements().find(kick.uid, kick.slot);
@@ -175,6 +184,7 @@ void Hub::on_kick(const RouterKick& kick) {
 
 void Hub::on_forward(std::uint32_t replica, RouterForward forward, MonoTime now) {
   const DeliveryRef ref{.replica = replica, .stream = routers_.stream(replica), .id = forward.id};
+  sync_point("entry.forward_before_window");
   const MonoTime deadline = now + forward.remaining;
   const auto make = [&] {
     Delivery out;

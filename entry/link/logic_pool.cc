@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/test_hooks.h"
 
 namespace hy::entry {
 namespace {
@@ -83,6 +84,7 @@ void LogicPool::send(std::uint64_t id, Open& open, MonoTime now) {
   open.logic = logic;
   ++open.tries;
   ++peers_[logic].open;
+  sync_point("entry.before_logic_forward");
   port_.forward(logic, id, open.command,
                 std::chrono::duration_cast<Millis>(open.command.deadline - now));
 }
@@ -117,6 +119,7 @@ std::optional<Command> LogicPool::take(std::uint32_t logic, std::uint64_t id) {
 void LogicPool::on_down(std::uint32_t logic, MonoTime now) {
   peers_[logic].up = false;
   peers_[logic].open = 0;
+  sync_point("entry.logic_lost_before_resend");
   // Ascending ids: the order in which the commands came.
   for (std::size_t i = 0; i < requests_.size(); ++i) {
     Open& open = requests_[i];

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/check.h"
+#include "common/base/test_hooks.h"
 
 namespace hy::entry {
 namespace {
@@ -127,6 +128,7 @@ void RouterLink::step_dump(std::uint32_t replica, MonoTime now) {
     port_.snapshot(replica, std::span(link.dump).subspan(link.dump_next, count), false, 0);
     link.dump_next += count;
   }
+  sync_point("entry.before_dump_end");
   port_.snapshot(replica, {}, true, link.dump_op);
   link.dump_is_out = true;
   link.sent = link.dump_op;
@@ -149,6 +151,7 @@ void RouterLink::send_ops(std::uint32_t replica, MonoTime now) {
     const std::uint64_t last = log_.collect(link.sent, kOpsRowsMax, rows);
     if (link.sent == link.acked) link.waits_since = now;
     port_.ops(replica, link.sent, last, rows);
+    sync_point("entry.after_ops_sent");
     link.sent = last;
   }
 }

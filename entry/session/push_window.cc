@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/test_hooks.h"
 
 namespace hy::entry {
 namespace {
@@ -123,6 +124,7 @@ bool PushWindow::step(MonoTime now, const WindowLimits& limits, const RoundTrip&
   const auto due = deadline(limits, round_trip);
   if (!due || now < *due) return true;
   if (resends_ >= limits.resends_max) return false;
+  sync_point("entry.before_push_resend");
   ++resends_;
   waiting_since_ = now;
   const std::size_t last = std::min(frames_.size(), head_ + limits.resend_frames_max);

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "common/base/limits.h"
+#include "common/base/test_hooks.h"
 #include "hy/client/v1/login.pb.h"
 #include "logic/command/client_proto.h"
 #include "logic/domain/name_rules.h"
@@ -139,8 +140,10 @@ void Login::sign_in(const AttemptPtr& attempt, Uid uid, Secret rehash) {
         attempt->session.auth_epoch = signed_in->auth_epoch;
         // Counters start again with each epoch: a device that burnt its own comes back this way.
         attempt->session.conn_counter = signed_in->other_installation ? 1 : attempt->conn_counter;
+        sync_point("logic.signed_in_before_fence");
         p_.fence.learn({uid, attempt->slot}, signed_in->auth_epoch);
         if (signed_in->other_installation) {
+          sync_point("logic.epoch_raised_before_kick");
           // The fast path; the epoch is the fence behind it.
           p_.router.kick({.uid = uid,
                           .slot = attempt->slot,
@@ -162,6 +165,7 @@ void Login::open(const AttemptPtr& attempt) {
 }
 
 void Login::answer(const AttemptPtr& attempt, std::uint64_t change_counter) {
+  sync_point("logic.before_login_answer");
   const bool is_phone = attempt->slot == Slot::kPhone || attempt->slot == Slot::kPad;
   const Millis heartbeat = is_phone ? options_.heartbeat_phone : options_.heartbeat_other;
   const std::int64_t now_ms = p_.clock.wall_ms();

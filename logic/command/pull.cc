@@ -1,5 +1,6 @@
 #include "logic/command/pull.h"
 
+#include "common/base/test_hooks.h"
 #include "hy/client/v1/sync.pb.h"
 #include "logic/command/client_proto.h"
 #include "logic/command/failures.h"
@@ -39,6 +40,7 @@ void Pull::run(RequestPtr request, std::string_view body) {
       return request->refuse(
           RefusalBody{.code = cursor.error().code, .head_seq = slice->head.value()});
     }
+    sync_point("logic.pull_read_before_answer");
     cut_slice(*slice, false);
     request->answer(encode_slice(query.conversation, *slice));
   });

@@ -1,5 +1,6 @@
 #include "logic/command/read.h"
 
+#include "common/base/test_hooks.h"
 #include "logic/command/client_proto.h"
 #include "logic/command/failures.h"
 #include "logic/domain/conversation_id.h"
@@ -24,6 +25,7 @@ void Read::run(RequestPtr request, std::string_view body) {
                  [this, conversation = *conversation,
                   request = std::move(request)](Result<ReadMarked> marked) {
                    if (!marked) return refuse_read(*request, marked.error());
+                   sync_point("logic.read_marked_before_answer");
                    pb::ReadAnswer answer;
                    answer.set_read_seq(marked->read.value());
                    request->answer(answer.SerializeAsString());

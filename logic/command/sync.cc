@@ -1,6 +1,7 @@
 #include "logic/command/sync.h"
 
 #include "common/base/limits.h"
+#include "common/base/test_hooks.h"
 #include "logic/command/client_proto.h"
 #include "logic/command/conversation_list.h"
 #include "logic/command/failures.h"
@@ -58,6 +59,7 @@ void Sync::run(RequestPtr request, std::string_view body) {
   const CallContext call = request->call();
   log_.list(query, call, [request = std::move(request)](Result<Conversations> page) {
     if (!page) return refuse_read(*request, page.error());
+    sync_point("logic.sync_read_before_answer");
     cut_page(*page);
     request->answer(encode(*page, request->uid()));
   });

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/test_hooks.h"
 #include "logic/metrics.h"
 
 namespace hy::logic {
@@ -56,6 +57,7 @@ void Deliverer::start(Pending pending) {
   unanswered_.push_back({now + options_.unanswered_after, id});
   forgotten_.push_back({now + options_.forget_after, id});
   send(id, it->second, *replica, it->second.delivery.targets);
+  sync_point("logic.after_deliver_before_result");
 }
 
 // A READY replica's "gone" counts, so READY ones come first; a conversation starts its search at
@@ -91,6 +93,7 @@ void Deliverer::retry_elsewhere(std::uint64_t id, Pending& pending,
                                 const std::vector<Target>& targets) {
   const MonoTime now = clock_.now();
   if (pending.tries >= kTriesMax || targets.empty() || now >= pending.delivery.deadline) return;
+  sync_point("logic.before_deliver_elsewhere");
   const auto replica = choose(pending.delivery, pending.replica);
   if (!replica) return;
   send(id, pending, *replica, targets);
@@ -111,6 +114,7 @@ void Deliverer::on_results(std::size_t replica, std::uint64_t id,
     metrics_.push_result_late();
     return;
   }
+  sync_point("logic.result_before_taken");
   Pending& pending = it->second;
   if (pending.on_result) std::exchange(pending.on_result, {})();
   std::vector<Target> unknown;

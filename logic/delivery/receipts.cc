@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/test_hooks.h"
+
 namespace hy::logic {
 namespace {
 
@@ -40,6 +42,7 @@ void Receipts::add(Uid to, const ReceiptItem& item) {
 
 void Receipts::flush() {
   if (order_.empty()) return;
+  sync_point("logic.before_receipts");
   const MonoTime now = clock_.now();
   for (const Uid to : order_) {
     const std::vector<ReceiptItem>& items = items_[to];

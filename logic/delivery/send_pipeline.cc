@@ -1,5 +1,6 @@
 #include "logic/delivery/send_pipeline.h"
 
+#include "common/base/test_hooks.h"
 #include "logic/command/client_body.h"
 #include "logic/domain/permission.h"
 #include "logic/metrics.h"
@@ -73,6 +74,7 @@ void SendPipeline::append(const OpPtr& op, std::uint64_t member_version) {
   request.after = op->order.after;
   request.call = op->order.call;
   request.dyed = op->order.dyed;
+  sync_point("logic.after_rules_before_append");
   p_.trace.mark(op->trace, Rung::kAppendSent, now);
   // The turn outlives the call: its release starts the next command, whose append must come after.
   SessionFifo::Turn turn = std::move(op->turn);
@@ -97,6 +99,7 @@ void SendPipeline::on_append(const OpPtr& op, Result<Appended> result) {
 }
 
 void SendPipeline::on_stored(const OpPtr& op, const Appended& stored) {
+  sync_point("logic.after_stored_before_ack");
   p_.relay.store_answered();
   const MonoTime now = p_.clock.now();
   p_.trace.stored(op->trace, stored.seq, now);
@@ -109,6 +112,7 @@ void SendPipeline::on_stored(const OpPtr& op, const Appended& stored) {
   p_.metrics.send_stored(now - op->began, stored.repeat);
   op->done(SendOutcome{
       .relayed = false, .seq = stored.seq, .server_ms = stored.server_ms, .repeat = stored.repeat});
+  sync_point("logic.after_ack_before_deliver");
   p_.trace.mark(op->trace, Rung::kAcked, now);
   // committed → acknowledged → looked up → pushed: a device that registered too late for this
   // look-up syncs after the commit. A repeat is pushed too: the first try may have died before its
@@ -128,6 +132,7 @@ void SendPipeline::push(const OpPtr& op, const StoredMessage& message) {
   delivery.numbered = true;
   delivery.deadline = now + kPushDeadline;
   delivery.trace = op->order.call.trace;
+  sync_point("logic.before_deliver");
   p_.trace.mark(op->trace, Rung::kPushSent, now);
   p_.deliverer.deliver(std::move(delivery), [this, ref = op->trace] {
     p_.trace.mark(ref, Rung::kPushResult, p_.clock.now());
@@ -144,6 +149,7 @@ void SendPipeline::relay(const OpPtr& op, const Error& why) {
   if (const Status rate = p_.rates.take_relay(op->order.sender, p_.clock.now()); !rate) {
     return refuse(op, rate.error());
   }
+  sync_point("logic.before_relay");
   p_.relay.run(message_of(*op, Seq{}, 0), op->order.sender_slot, op->order.receiver, op->order.call,
                [this, op](bool acked) {
                  if (!acked) {
@@ -151,6 +157,7 @@ void SendPipeline::relay(const OpPtr& op, const Error& why) {
                    op->done(fail(Errc::kOutcomeUnknown));
                    return;
                  }
+                 sync_point("logic.after_relay_before_acked");
                  p_.trace.mark(op->trace, Rung::kRelayed, p_.clock.now());
                  p_.metrics.send_relayed();
                  op->done(SendOutcome{.relayed = true, .recheck_after = p_.relay.recheck_after()});

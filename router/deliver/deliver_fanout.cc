@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/test_hooks.h"
+
 namespace hy::router {
 
 DeliverFanout::DeliverFanout(FanoutRules rules, const PlacementTable& table,
@@ -59,6 +61,7 @@ void DeliverFanout::deliver(LogicId logic, const Delivery& delivery,
       resolved.outcomes.push_back({targets[i].uid, Slot::kNone, DeliverResult::kUnknown});
     }
   }
+  sync_point("router.after_resolve_before_forward");
   for (auto& [entry, legs] : resolved.by_entry) {
     forward(logic, delivery, entry, std::move(legs), resolved.outcomes, now);
   }
@@ -91,6 +94,7 @@ void DeliverFanout::forward(LogicId logic, const Delivery& delivery, EntryId ent
       stated.count() == 0 ? rules_.deadline_default : std::min(stated, rules_.deadline_max);
   const std::uint64_t id = ++last_forward_;
   entries_.forward(entry, id, delivery, conns);
+  sync_point("router.after_forward_before_result");
   pending_.emplace(id, Pending{logic, delivery.id, entry, delivery.until_ack, now + left,
                                now + std::max(left, rules_.ack_wait), std::move(legs)});
   due_.emplace(now + left, id);
@@ -136,6 +140,7 @@ void DeliverFanout::on_results(EntryId entry, std::uint64_t id,
   const LogicId logic = pending.logic;
   const std::uint64_t delivery_id = pending.delivery_id;
   if (std::ranges::all_of(pending.legs, &Leg::over)) pending_.erase(found);
+  sync_point("router.result_before_logic");
   if (!out.empty()) logics_.results(logic, delivery_id, out);
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "common/base/test_hooks.h"
+
 namespace hy::router {
 namespace {
 
@@ -117,6 +119,7 @@ void RouterLink::on_ops(EntryId entry, std::uint64_t after, std::uint64_t last,
   if (gap) {
     ask_for_dump(entry, *p);
   } else if (p->phase == Phase::kLive) {
+    sync_point("router.after_merge_before_ack");
     port_.ack(entry, p->last_op);
   }
   refresh_ready();
@@ -130,9 +133,11 @@ void RouterLink::on_snapshot(EntryId entry, std::span<const OfferedRow> rows, bo
   leases_.heard(entry, now);
   if (p->phase == Phase::kLive) begin_dump(entry, *p);  // the entry found a reason of its own
   for (const OfferedRow& row : rows) offer(entry, *p, row, true, now);
+  sync_point("router.mid_snapshot");
   if (!end) return;
   // Ops that arrived between the parts marked their rows as seen: what is left unmarked is neither
   // in the dump nor newer than it.
+  sync_point("router.before_dump_end");
   stats_.corrections_no_conn += table_.end_dump(entry, now);
   p->phase = Phase::kLive;
   p->complete = true;
@@ -181,6 +186,7 @@ void RouterLink::displaced(const Row& before, const Row& winner) {
 
 void RouterLink::send_kick(EntryId entry, KickOrder order, bool from_logic) {
   ++stats_.kicks;
+  sync_point("router.before_kick");
   port_.kick(entry, order);
   Peer* const p = peer(entry);
   if (p == nullptr || p->kicks.size() >= rules_.kicks_pending_max) return;
@@ -296,6 +302,7 @@ void RouterLink::on_bucket_rows(EntryId entry, std::uint32_t bucket,
 
 void RouterLink::on_lost(EntryId entry, MonoTime now) {
   observe(now);
+  sync_point("router.entry_lost");
   if (Peer* const p = peer(entry)) p->phase = Phase::kDown;
   leases_.stream_lost(entry, now);
   refresh_ready();

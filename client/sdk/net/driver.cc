@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/test_hooks.h"
+
 namespace hy::client {
 namespace {
 
@@ -61,6 +63,7 @@ Status Driver::end_turn(Turn& turn) {
     }
     fates = std::move(*applied);
   }
+  sync_point("sdk.after_persist_before_ack");
   act(turn);
   arm();
   tell(turn, fates);
@@ -73,10 +76,12 @@ void Driver::act(Turn& turn) {
       auto connection =
           std::make_shared<Connection>(context_, connect->attempt, weak_from_this(), is_unplugged_);
       connections_[connect->attempt] = connection;
+      sync_point("sdk.counter_before_connect");
       connection->connect(connect->address);
     } else if (auto* send = std::get_if<SendBytes>(&action)) {
       const auto at = connections_.find(send->attempt);
       if (at != connections_.end()) at->second->send(std::move(send->bytes));
+      sync_point("sdk.after_send_before_ack");
     } else if (const auto* close = std::get_if<CloseConnection>(&action)) {
       const auto at = connections_.find(close->attempt);
       if (at == connections_.end()) continue;
@@ -88,6 +93,7 @@ void Driver::act(Turn& turn) {
 }
 
 void Driver::tell(Turn& turn, const std::vector<RowFate>& fates) {
+  sync_point("sdk.after_ack_before_show");
   const std::int64_t released_us = to_us(clock_.now());
   for (Notice& notice : turn.notices) {
     if (auto* shown = std::get_if<Shown>(&notice)) {

@@ -8,6 +8,7 @@
 #include "client/sdk/store/statements.h"
 #include "client/sdk/store/store.h"
 #include "common/base/limits.h"
+#include "common/base/test_hooks.h"
 #include "common/sqlite/database.h"
 
 namespace hy::client {
@@ -65,6 +66,7 @@ class SqliteStore final : public Store {
     for (const Write& write : writes) {
       HY_TRY_VOID(std::visit([&](const auto& w) { return put(w, fates); }, write));
     }
+    sync_point("sdk.store_before_commit");
     HY_TRY_VOID(transaction.commit());
     return fates;
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/test_hooks.h"
 #include "das/engines/embedded/statements.h"
 
 namespace hy::das::embedded {
@@ -84,6 +85,7 @@ Status append_run(sqlite::Database& db, sqlite::Statement& insert,
   const Bytes conv = items.front()->conv.to_bytes();
   HY_TRY(auto head, read_head(db, conv));
   if (!head) return fail(Errc::kMembersChanged, "no such conversation");
+  sync_point("das.embedded_after_lock");
   for (std::size_t i = 0; i < items.size(); ++i) {
     const AppendItem& item = *items[i];
     if (item.member_version != head->member_version) return fail(Errc::kMembersChanged);
@@ -144,6 +146,7 @@ FastAppend SqliteMessageLog::append_fast(std::span<const AppendItem* const> item
       HY_TRY_VOID(append_run(db, insert, items.subspan(from, to - from), now_ms, out));
       from = to;
     }
+    sync_point("das.embedded_after_insert_before_commit");
     if (link_.now() - begun > kHeadAgeMax) return fail(Errc::kOverloaded, "took too long");
     out.result = FastResult::kStored;
     return out;

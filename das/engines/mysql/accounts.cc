@@ -4,6 +4,7 @@
 #include <unordered_map>
 
 #include "common/base/limits.h"
+#include "common/base/test_hooks.h"
 #include "das/engines/mysql/message_log.h"
 #include "das/engines/mysql/row.h"
 #include "das/engines/mysql/statements.h"
@@ -214,6 +215,7 @@ Result<SignedIn> MysqlAccounts::sign_in(const SignIn& sign_in) {
     sql::PreparedStatement& record = connection_.prepared(text(sql_text::kWriteDevice));
     put_all(record, sign_in.uid, sign_in.device_id, slot, sign_in.device_name);
     record.executeUpdate();
+    sync_point("das.sign_in_before_commit");
     Guarded row = read_guard(connection_, account_subject(sign_in.uid));
     count_success(row.guard);
     write_guard(connection_, account_subject(sign_in.uid), row.guard);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 
+#include "common/base/test_hooks.h"
 #include "das/engines/mysql/row.h"
 #include "das/engines/mysql/statements.h"
 
@@ -44,6 +45,7 @@ Result<PairFacts> MysqlMembership::open_pair(Uid a, Uid b) {
     }
     if (pair.rows_made) return pair.facts;
     Transaction transaction(connection_);
+    sync_point("das.before_user_conv_made");
     make_rows(a, b);
     pair = read_pair(a, b);
     transaction.commit();

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "common/base/check.h"
+#include "common/base/test_hooks.h"
 #include "das/engines/mysql/row.h"
 #include "das/engines/mysql/statements.h"
 
@@ -151,6 +152,7 @@ FastAppend MysqlMessageLog::append_fast(std::span<const AppendItem* const> items
   try {
     Transaction transaction(connection_);
     raise_heads(heads);
+    sync_point("das.after_lock");
     const bool all_there = read_heads(heads);
     std::size_t at = 0;
     const bool judged_now = std::ranges::all_of(items, [&](const AppendItem* item) {
@@ -163,6 +165,7 @@ FastAppend MysqlMessageLog::append_fast(std::span<const AppendItem* const> items
       return out;
     }
     insert_rows(items, heads, out.stored);
+    sync_point("das.after_insert_before_commit");
     transaction.commit();
     out.result = FastResult::kStored;
     for (const Head& head : heads) out.heads.push_back({head.conv, Seq{head.seq}, head.ms});
@@ -193,6 +196,7 @@ Result<AppendedOne> MysqlMessageLog::append_under_lock(const AppendItem& item) {
   const std::uint64_t member_version = row->getUInt64(4);
   const std::int64_t now = row->getInt64(5);
 
+  sync_point("das.slow_after_lock");
   sql::PreparedStatement& known = connection_.prepared(text(sql_text::kKnownMessage));
   put_all(known, item.conv, item.sender, item.client_msg_id.to_bytes());
   if (const auto found = connection_.query(known); found->next()) {

@@ -2,6 +2,7 @@
 
 #include <charconv>
 
+#include "common/base/test_hooks.h"
 #include "das/engines/mysql/keys.h"
 
 namespace hy::das::mysql {
@@ -138,6 +139,7 @@ std::vector<std::optional<CommittedHead>> RedisCache::heads(std::span<const Conv
 }
 
 void RedisCache::fill_heads(std::span<const CommittedHead> heads, std::int64_t read_began_ms) {
+  sync_point("das.cache_fill_before_check");
   const std::int64_t life = kHeadLifeMs - (clock_.wall_ms() - read_began_ms);
   if (life <= 0) return;
   Commands commands;
