@@ -92,6 +92,7 @@ Status Cluster::start_stores() {
     std::vector<std::string> names;
     for (ServiceSpec& spec : store.services) {
       names.push_back(spec.name);
+      if (options_.before_start) HY_TRY_VOID(options_.before_start(spec));
       HY_TRY_VOID(supervisor_.start(std::move(spec)));
     }
     HY_TRY_VOID(supervisor_.wait_ready(names, options_.ready_within));
@@ -124,6 +125,7 @@ Status Cluster::start_daemons() {
       spec.is_ready = [admin = place.admin](std::string& why) {
         return daemon_is_ready(admin, why);
       };
+      if (options_.before_start) HY_TRY_VOID(options_.before_start(spec));
       HY_TRY_VOID(supervisor_.start(std::move(spec)));
     }
   }

@@ -23,6 +23,9 @@ struct ClusterOptions {
   Millis ready_within{30'000};
   std::vector<std::string> more_settings;  ///< "table.key=value" for every daemon
   std::filesystem::path programs;          ///< folder of hy-entry …; empty: beside this program
+  /// Called once per program before its first start, stores included: what a test puts around it
+  /// (an environment, a wrapper, a file that it reads). Errors end start().
+  std::function<Status(ServiceSpec&)> before_start;
 };
 
 /// A user that was made for this cluster.
