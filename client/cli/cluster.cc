@@ -188,7 +188,7 @@ Result<std::vector<Account>> Cluster::add_users(const std::vector<std::string>& 
 hy::ClientOptions Cluster::client_options(std::size_t first, std::string store) const {
   hy::ClientOptions out;
   out.store = std::move(store);
-  out.entries = layout_.entry_addresses();
+  out.entries = dialled_entries_.empty() ? layout_.entry_addresses() : dialled_entries_;
   std::ranges::rotate(
       out.entries, out.entries.begin() + static_cast<std::ptrdiff_t>(first % out.entries.size()));
   out.server_key = from_hex(layout_.server_key_hex).value_or(Bytes());

@@ -62,6 +62,10 @@ class Cluster {
 
   /// Makes users through the operator's door. Errors: those of the server (kNameTaken …).
   Result<std::vector<Account>> add_users(const std::vector<std::string>& names);
+  /// Where clients dial from now on, in the order of the entries; before: where these listen.
+  void set_dialled_entries(std::vector<std::string> addresses) {
+    dialled_entries_ = std::move(addresses);
+  }
   /// SDK options to reach this cluster, entry `first` first. `store`: "" = in memory.
   [[nodiscard]] hy::ClientOptions client_options(std::size_t first, std::string store) const;
   [[nodiscard]] std::size_t resident_bytes() const;
@@ -80,6 +84,7 @@ class Cluster {
   ClusterOptions options_;
   FreePorts ports_;
   ClusterLayout layout_;
+  std::vector<std::string> dialled_entries_;
   Millis start_took_{0};
   Supervisor supervisor_;
 };
