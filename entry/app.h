@@ -15,24 +15,20 @@
 #include "common/net/io_threads.h"
 #include "common/net/listener.h"
 #include "common/obs/metrics.h"
-#include "common/rpc/loop.h"
 #include "entry/config.h"
-#include "entry/link/hub.h"
-#include "entry/metrics.h"
 #include "entry/net/access_files.h"
-#include "entry/net/gatekeeper.h"
-#include "entry/net/shard.h"
-#include "entry/rpc/logic_client.h"
-#include "entry/rpc/router_client.h"
+#include "entry/net/shard_thread.h"
+#include "entry/node.h"
 
 namespace hy::entry {
 
-/// The composition root of hy-entry: I/O threads with the connections, one loop thread with the
-/// streams and the hub. Members stand in start order; destruction is the reverse.
-class App {
+/// The composition root of hy-entry: a node on the machine's clock, I/O threads for its
+/// connections, one thread for its loop, listeners, lists, admin port. Members stand in start
+/// order; destruction is the reverse.
+class App final : private ShardThreads {
  public:
   App(const config::Start& start, Config config);
-  ~App();
+  ~App() override;
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
@@ -51,16 +47,16 @@ class App {
   [[nodiscard]] bool name_was_taken() const { return name_taken_; }
 
  private:
+  Sockets& sockets(std::uint32_t shard) override { return shard_threads_[shard]->sockets(); }
+  void post(std::uint32_t shard, Shard::Task task) override {
+    shard_threads_[shard]->post(std::move(task));
+  }
+
   Status start_admin();
   Status start_listeners();
-  void start_loop();
   void on_accept(net::Tcp::socket socket);
-  void take_up(std::size_t shard);
-  void end_turn();
-  void publish();
   void on_name_taken();
   void wait_for_leavers(const std::stop_token& hurry);
-  void on_all_shards(const std::function<void(Shard&)>& run);
   void barrier();
   void stop();
   [[nodiscard]] std::string inflight_json();
@@ -68,21 +64,14 @@ class App {
   const config::Start& start_;
   Config config_;
   obs::Registry registry_;
-  Metrics metrics_;
   SystemClock clock_;
   crypto::SystemRandom random_;
-  Gatekeeper gatekeeper_;
   net::IoThreads io_;
-  rpc::Loop loop_;
-  LogicClient logics_;
-  RouterClient routers_;
-  Hub hub_;
-  std::vector<std::unique_ptr<Shard>> shards_;
+  std::vector<std::unique_ptr<ShardThread>> shard_threads_;  ///< one for each I/O thread
+  Node node_;
   AccessFiles lists_;
-  UpBatch up_;
   std::thread loop_thread_;
   std::vector<net::Listener> listeners_;
-  std::size_t next_shard_ = 0;
   std::atomic<bool> draining_{false};
   std::atomic<bool> name_taken_{false};
   bool stopped_ = false;

@@ -1,5 +1,6 @@
 #include "logic/app.h"
 
+#include <atomic>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -10,332 +11,100 @@
 #include "common/crypto/system_random.h"
 #include "common/obs/log.h"
 #include "common/obs/metrics.h"
-#include "common/rpc/stream.h"
-#include "logic/command/block.h"
-#include "logic/command/dispatcher.h"
-#include "logic/command/history.h"
-#include "logic/command/login.h"
-#include "logic/command/message_state.h"
-#include "logic/command/ping.h"
-#include "logic/command/pull.h"
-#include "logic/command/read.h"
-#include "logic/command/recents.h"
-#include "logic/command/send_message.h"
-#include "logic/command/sync.h"
-#include "logic/command/user_lookup.h"
 #include "logic/config.h"
-#include "logic/delivery/receipts.h"
-#include "logic/delivery/send_pipeline.h"
-#include "logic/metrics.h"
+#include "logic/node.h"
 #include "logic/password_pool.h"
-#include "logic/rpc/admin_service.h"
-#include "logic/rpc/das_client.h"
-#include "logic/rpc/entry_service.h"
-#include "logic/rpc/hello.h"
-#include "logic/rpc/router_client.h"
 
 namespace hy::logic {
 namespace {
 
-constexpr Millis kTick{10};
-constexpr Millis kHousekeeping{50};
-constexpr Millis kLookUpWithin{1'000};
-constexpr std::size_t kHelloBytes = 64;
-constexpr std::string_view kEntryMethod = "/hy.logic.v1.EntryStream/Session";
-constexpr std::string_view kAdminMethod = "/hy.logic.v1.Admin/Call";
-constexpr std::string_view kDasMethod = "/hy.das.v1.LogicStream/Data";
-constexpr std::string_view kRouterMethod = "/hy.router.v1.LogicStream/Deliver";
-
-std::vector<std::string> names_of(config::Role role, std::size_t count) {
-  std::vector<std::string> out;
-  for (std::size_t i = 0; i < count; ++i) {
-    out.push_back(std::string(config::role_name(role)) + "-" +
-                  config::instance_name(static_cast<std::uint32_t>(i)));
-  }
-  return out;
-}
-
-rpc::TlsFiles tls_of(const config::Values& values) {
-  return {values.text("tls.ca"), values.text("tls.certificate"), values.text("tls.key")};
-}
-
-/// One peer's stream events, given to the client that serves all peers of the tier.
-template <class Owner, class Out, class In>
-class Link final : public rpc::ClientEvents<Out, In> {
- public:
-  Link(Owner& owner, std::size_t number, std::string peer, std::string instance,
-       std::uint64_t incarnation)
-      : owner_(owner),
-        number_(number),
-        peer_(std::move(peer)),
-        instance_(std::move(instance)),
-        incarnation_(incarnation) {}
-
-  void on_up(rpc::Stream<Out> stream) override {
-    log::info("peer_up", {{"peer", peer_}});
-    fill_hello(instance_, incarnation_, *stream.next().mutable_hello());
-    stream.queued(kHelloBytes);
-    owner_.on_up(number_, stream);
-  }
-  void on_batch(In& batch) override { owner_.on_batch(number_, batch); }
-  void on_down(const std::string& why) override {
-    log::warn("peer_down", {{"peer", peer_}, {"why", why}});
-    owner_.on_down(number_);
-  }
-
- private:
-  Owner& owner_;
-  std::size_t number_;
-  std::string peer_;
-  std::string instance_;
-  std::uint64_t incarnation_;
-};
-using DasLink = Link<DasClient, das::v1::DataBatch, das::v1::DataAnswerBatch>;
-using RouterLink = Link<RouterClient, router::v1::LogicBatch, router::v1::RouterAnswerBatch>;
+constexpr Millis kDrainLook{50};
 
 }  // namespace
 
 struct App::Impl {
-  explicit Impl(config::Start from);
+  explicit Impl(config::Start from)
+      : start(std::move(from)), node(start, clock, random, registry, [this](Node::Post post) {
+          return std::make_unique<PasswordPool>(
+              password_options(start.values, std::thread::hardware_concurrency()), random,
+              std::move(post));
+        }) {}
 
   Status open();
+  Status open_admin();
   void close();
-  void turn_end();
-  void look_at_peers();
-  [[nodiscard]] std::vector<std::string> missing();
-  [[nodiscard]] std::size_t size(std::string_view key) const {
-    return static_cast<std::size_t>(start.values.integer(key));
-  }
-  [[nodiscard]] std::chrono::seconds seconds(std::string_view key) const {
-    return std::chrono::duration_cast<std::chrono::seconds>(start.values.duration(key));
-  }
-  template <class LinkType, class Owner>
-  void dial(config::Role role, std::string_view method, Owner& owner,
-            std::vector<std::unique_ptr<LinkType>>& links);
+  void wait_until_answered();
+  [[nodiscard]] std::vector<std::string> missing() const;
 
   config::Start start;
   SystemClock clock;
-  std::uint64_t incarnation;
   crypto::SystemRandom random;
   obs::Registry registry;
-  Metrics metrics;
-  // Whatever holds an open command (loop, ports, cores) is destroyed before these two.
-  EntryService entries;
-  SessionFifo fifo;
-  rpc::Loop loop;
-  PasswordPool passwords;
-
-  // Outward.
-  DasClient das;
-  RouterClient router;
-
-  // Cores.
-  Deliverer deliverer;
-  TraceRing trace;
-  PairFactsCache facts;
-  Rates rates;
-  Relay relay;
-  Receipts receipts;
-  SendPipeline pipeline;
-  AuthFence fence;
-  ChangeCounters counters;
-  Grants grants;
-  TokenDesk tokens;
-
-  // Commands.
-  Login login;
-  Ping ping;
-  SendMessage send_message;
-  Read read;
-  MessageState message_state;
-  Sync sync;
-  Pull pull;
-  History history;
-  Recents recents;
-  UserLookup user_lookup;
-  Block block;
-
-  // Inward.
-  AdminService admin_calls;
-  Dispatcher dispatcher;
-
-  std::vector<std::unique_ptr<DasLink>> das_links;
-  std::vector<std::unique_ptr<RouterLink>> router_links;
-  std::vector<std::unique_ptr<rpc::Client>> clients;
-  std::unique_ptr<rpc::Server> server;
+  Node node;
   std::unique_ptr<admin::AdminServer> admin;
-
-  std::mutex missing_mutex;
-  std::vector<std::string> missing_now;  ///< guarded; read by the admin thread
-  bool is_draining = false;              ///< guarded
+  std::atomic<bool> is_draining = false;
   std::thread loop_thread;
 };
 
-App::Impl::Impl(config::Start from)
-    : start(std::move(from)),
-      incarnation(static_cast<std::uint64_t>(clock.wall_ms())),
-      metrics(registry),
-      entries(clock, metrics,
-              {start.instance(), incarnation, start.values.duration("logic.deadline")}),
-      fifo(size("logic.session_queue")),
-      passwords(password_options(start.values, std::thread::hardware_concurrency()), random,
-                [this](std::move_only_function<void()> task) { loop.post(std::move(task)); }),
-      das(names_of(config::Role::kDas, start.peers(config::Role::kDas).size()), clock, metrics,
-          {.call_within = start.values.duration("logic.das_deadline")}),
-      router(names_of(config::Role::kRouter, start.peers(config::Role::kRouter).size())),
-      deliverer(router, clock, metrics, {}),
-      trace(size("logic.trace_messages")),
-      facts(size("logic.pairs_cached")),
-      rates(rate_limits(start.values), size("logic.rate_users")),
-      relay(deliverer, facts, clock,
-            {.recheck_after = start.values.duration("logic.recheck_after")}),
-      receipts(deliverer, trace, clock),
-      pipeline({das, das, deliverer, relay, facts, trace, rates, clock, metrics}),
-      fence(das, clock, {}),
-      counters(das, clock, kLookUpWithin),
-      grants(start.values.secret("logic.token_key"), seconds("logic.grant_life")),
-      tokens(start.values.secret("logic.token_key"), start.topology.cluster, random),
-      login({das, passwords, router, das, fence, counters, grants, tokens, clock, metrics},
-            {.heartbeat_phone = start.values.duration("logic.heartbeat_phone"),
-             .heartbeat_other = start.values.duration("logic.heartbeat"),
-             .storm_window = start.values.duration("logic.storm_window"),
-             .session_token_life = seconds("logic.session_token_life"),
-             .entries = start.peers(config::Role::kEntry)}),
-      ping(counters, das, deliverer, clock, {}),
-      send_message(pipeline, metrics),
-      read(das, deliverer, receipts, clock),
-      message_state(das),
-      sync(das),
-      pull(das),
-      history(das),
-      recents(das),
-      user_lookup(das),
-      block(das, facts, clock),
-      admin_calls({das, passwords, router, fence, tokens, trace, clock, metrics},
-                  {.instance = start.instance(),
-                   .incarnation = incarnation,
-                   .operator_token = start.values.secret("logic.operator_token")}),
-      dispatcher({entries, grants, rates, fence, fifo, clock, metrics},
-                 {login, ping, send_message, read, message_state, sync, pull, history, recents,
-                  user_lookup, block},
-                 {start.values.duration("logic.queue_wait")}) {
-  router.connect(deliverer);
-  entries.connect(dispatcher, receipts);
-}
-
-// Answers may come from inside a call (no das is up) and start the next command of a session, which
-// asks again: a few rounds, the rest waits for the next turn.
-void App::Impl::turn_end() {
-  constexpr int kRounds = 3;
-  for (int i = 0; i < kRounds; ++i) {
-    fence.flush();
-    counters.flush();
-  }
-  receipts.flush();
-}
-
-void App::Impl::look_at_peers() {
-  std::vector<std::string> now = das.missing();
-  for (std::string& name : router.missing()) now.push_back(std::move(name));
-  const std::lock_guard lock(missing_mutex);
-  missing_now = std::move(now);
-}
-
-std::vector<std::string> App::Impl::missing() {
-  const std::lock_guard lock(missing_mutex);
+std::vector<std::string> App::Impl::missing() const {
   if (is_draining) return {"draining"};
-  return missing_now;
+  return node.missing();
 }
 
-template <class LinkType, class Owner>
-void App::Impl::dial(config::Role role, std::string_view method, Owner& owner,
-                     std::vector<std::unique_ptr<LinkType>>& links) {
-  const std::vector<std::string>& addresses = start.peers(role);
-  const std::vector<std::string> names = names_of(role, addresses.size());
-  for (std::size_t i = 0; i < addresses.size(); ++i) {
-    links.push_back(std::make_unique<LinkType>(owner, i, names[i], start.instance(), incarnation));
-    rpc::ClientOptions options;
-    options.target = addresses[i];
-    options.method = std::string(method);
-    // As its certificate names it: …/das/a.
-    options.peer_name = config::instance_name(static_cast<std::uint32_t>(i));
-    options.peer_role = std::string(config::role_name(role));
-    options.tls = tls_of(start.values);
-    clients.push_back(std::make_unique<rpc::Client>(loop, std::move(options), *links.back()));
-  }
+Status App::Impl::open_admin() {
+  if (start.admin_address.empty()) return {};
+  admin::AdminOptions options;
+  options.address = start.admin_address;
+  options.instance = start.instance();
+  options.version = start.version;
+  options.config_hash = start.values.hash();
+  options.topology_hash = start.topology.hash;
+  options.metrics = &registry;
+  options.missing = [this] { return missing(); };
+  options.config_json = [this] { return start.values.to_json(); };
+  HY_TRY(admin, admin::AdminServer::start(std::move(options)));
+  return {};
 }
 
 Status App::Impl::open() {
-  dial(config::Role::kDas, kDasMethod, das, das_links);
-  dial(config::Role::kRouter, kRouterMethod, router, router_links);
-  rpc::ServerOptions options;
-  options.listen = {start.address};
-  options.tls = tls_of(start.values);
-  options.insecure_peers = start.values.flag("logic.insecure_peers");
-  server = std::make_unique<rpc::Server>(loop, std::move(options));
-  server->serve_with<rpc::Handler<EntryService::Out, EntryService::In>, EntryService::Out>(
-      std::string(kEntryMethod), {"entry"},
-      [this](rpc::Stream<EntryService::Out> stream) { return entries.make_handler(stream); });
-  server->serve_with<rpc::Handler<AdminService::Out, AdminService::In>, AdminService::Out>(
-      std::string(kAdminMethod), {"admin"},
-      [this](rpc::Stream<AdminService::Out> stream) { return admin_calls.make_handler(stream); });
-  loop.at_turn_end([this] { turn_end(); });
-  loop.every(kTick, [this] { deliverer.tick(); });
-  loop.every(kHousekeeping, [this] {
-    das.tick();
-    look_at_peers();
-  });
-  look_at_peers();
-  if (!start.admin_address.empty()) {
-    admin::AdminOptions admin_options;
-    admin_options.address = start.admin_address;
-    admin_options.instance = start.instance();
-    admin_options.version = start.version;
-    admin_options.config_hash = start.values.hash();
-    admin_options.topology_hash = start.topology.hash;
-    admin_options.metrics = &registry;
-    admin_options.missing = [this] { return missing(); };
-    admin_options.config_json = [this] { return start.values.to_json(); };
-    HY_TRY(admin, admin::AdminServer::start(std::move(admin_options)));
-  }
-  HY_TRY_VOID(server->start());
-  for (const auto& client : clients) client->start();
-  loop_thread = std::thread([this] { loop.run(); });
+  HY_TRY_VOID(open_admin());
+  HY_TRY_VOID(node.open());
+  loop_thread = std::thread([this] { node.loop().run(); });
   log::info("logic_started", {{"address", start.address},
-                              {"port", server->ports().empty() ? 0 : server->ports().front()},
+                              {"port", node.port()},
                               {"admin_port", admin ? static_cast<int>(admin->port()) : 0}});
   return {};
 }
 
+/// Entries stop sending at the goodbye; what they sent before it is still answered, within a bound.
+void App::Impl::wait_until_answered() {
+  const MonoTime until = clock.now() + start.values.duration("logic.drain_within");
+  std::mutex mutex;
+  std::condition_variable done;
+  bool is_done = false;
+  node.loop().post([&] {
+    node.goodbye();
+    node.loop().every(kDrainLook,
+                      [this, until, &mutex, &done, &is_done, is_over = false]() mutable {
+                        if (is_over || (node.in_flight() > 0 && clock.now() < until)) return;
+                        is_over = true;
+                        const std::lock_guard lock(mutex);
+                        is_done = true;
+                        done.notify_one();
+                      });
+  });
+  std::unique_lock lock(mutex);
+  done.wait(lock, [&is_done] { return is_done; });
+}
+
 void App::Impl::close() {
-  {
-    const std::lock_guard lock(missing_mutex);
-    is_draining = true;
-  }
+  is_draining = true;
   if (loop_thread.joinable()) {
-    // Entries stop sending at the goodbye; what they sent before it is still answered.
-    const MonoTime until = clock.now() + start.values.duration("logic.drain_within");
-    std::mutex mutex;
-    std::condition_variable done;
-    bool is_done = false;
-    loop.post([&] {
-      entries.say_goodbye();
-      loop.every(kHousekeeping, [this, until, &mutex, &done, &is_done, is_over = false]() mutable {
-        if (is_over || (entries.in_flight() > 0 && clock.now() < until)) return;
-        is_over = true;
-        const std::lock_guard lock(mutex);
-        is_done = true;
-        done.notify_one();
-      });
-    });
-    std::unique_lock lock(mutex);
-    done.wait(lock, [&is_done] { return is_done; });
-    lock.unlock();
-    server->shutdown();
-    for (const auto& client : clients) client->stop();
-    loop.stop();
+    wait_until_answered();
+    node.shut();
+    node.loop().stop();
     loop_thread.join();
-    fifo.close();
+    node.close();
   }
   admin.reset();
   log::info("logic_stopped");

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <string>
 #include <thread>
 #include <vector>
@@ -10,18 +9,12 @@
 #include "common/admin/admin_server.h"
 #include "common/config/command_line.h"
 #include "common/obs/metrics.h"
-#include "common/rpc/loop.h"
-#include "common/rpc/stream.h"
-#include "router/config.h"
-#include "router/deliver/deliver_fanout.h"
-#include "router/metrics.h"
-#include "router/rpc/entry_service.h"
-#include "router/rpc/logic_service.h"
+#include "router/node.h"
 
 namespace hy::router {
 
-/// The composition root of hy-router: one loop thread carries the streams and the cores. Members
-/// stand in start order; destruction is the reverse.
+/// The composition root of hy-router: a node on the machine's clock, its loop thread, its admin
+/// port. Members stand in start order; destruction is the reverse.
 class App {
  public:
   App(const config::Start& start, Config config);
@@ -34,36 +27,20 @@ class App {
   /// Says goodbye, ends the streams within a second, ends the loop. Any thread; again: nothing.
   void drain();
   [[nodiscard]] std::vector<std::string> listeners() const;
-  [[nodiscard]] int port() const { return server_.ports().empty() ? 0 : server_.ports().front(); }
+  [[nodiscard]] int port() const { return node_.port(); }
   [[nodiscard]] std::uint16_t admin_port() const { return admin_ ? admin_->port() : 0; }
   /// Names of those for whom this replica waits; empty = READY. Any thread.
   [[nodiscard]] std::vector<std::string> missing() const;
 
  private:
   Status start_admin();
-  void tick();
-  void on_ready_changed(bool ready);
-  void remember_missing();
 
   const config::Start& start_;
-  const Config config_;
-  const std::uint64_t boot_;  // a changed one makes entries dump
+  const std::string listen_;
   obs::Registry registry_;
-  Metrics metrics_;
-  RouterStats stats_;
-  rpc::Loop loop_;
-  PlacementTable table_;
-  LeaseTable leases_;
-  EntryService entries_;
-  LogicService logics_;
-  RouterLink link_;
-  DeliverFanout fanout_;
-  rpc::Server server_;
+  Node node_;
   std::thread thread_;
-  mutable std::mutex missing_mutex_;
-  std::vector<std::string> missing_;
   std::atomic<bool> draining_ = false;
-  int ticks_ = 0;
   std::unique_ptr<admin::AdminServer> admin_;
 };
 

@@ -1,8 +1,5 @@
 #include "entry/net/shard.h"
 
-#include <sys/socket.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <utility>
 
@@ -14,23 +11,21 @@ namespace {
 
 constexpr std::size_t kReadBytes = 128 * 1'024;  // the longest frame and more
 constexpr std::size_t kPoolMax = 1'024;
-constexpr Millis kTick{100};
 constexpr std::size_t kSparePairs = 16;
 constexpr std::size_t kSparePairsPerTick = 4;
 
 }  // namespace
 
-Shard::Shard(asio::io_context& context, const Clock& clock, Random& random, Gatekeeper& gatekeeper,
-             Metrics& metrics, ShardOptions options, WakeHub wake_hub)
-    : context_(context),
+Shard::Shard(Sockets& sockets, Post post, const Clock& clock, Random& random,
+             Gatekeeper& gatekeeper, Metrics& metrics, ShardOptions options, WakeHub wake_hub)
+    : sockets_(sockets),
+      post_(std::move(post)),
       clock_(clock),
       random_(random),
       gatekeeper_(gatekeeper),
       metrics_(metrics),
       options_(std::move(options)),
       wake_hub_(std::move(wake_hub)),
-      ready_(context),
-      timer_(context),
       table_(options_.shard, options_.connections_max),
       start_(clock.now()),
       wheel_(start_, kTick),
@@ -39,45 +34,8 @@ Shard::Shard(asio::io_context& context, const Clock& clock, Random& random, Gate
 
 Shard::~Shard() {
   for (std::uint32_t i = 0; i < table_.slots(); ++i) {
-    if (Connection* c = table_.at_index(i)) ::close(c->fd);
+    if (Connection* c = table_.at_index(i)) sockets_.close(c->fd);
   }
-}
-
-Status Shard::start() {
-  auto poller = Poller::open();
-  if (!poller) return std::unexpected(std::move(poller).error());
-  poller_.emplace(std::move(*poller));
-  net::ErrorCode failed;
-  const int copy = dup(poller_->descriptor());
-  if (copy >= 0) ready_.assign(copy, failed);
-  if (copy < 0 || failed) return fail(Errc::kLimitTooLow, "no descriptor for readiness");
-  wait_ready();
-  wait_tick();
-  return {};
-}
-
-void Shard::stop() {
-  stopped_ = true;
-  net::ErrorCode ignored;
-  ready_.cancel(ignored);
-  timer_.cancel();
-}
-
-void Shard::wait_ready() {
-  ready_.async_wait(asio::posix::stream_descriptor::wait_read, [this](net::ErrorCode failed) {
-    if (failed || stopped_) return;
-    turn();
-    wait_ready();
-  });
-}
-
-void Shard::wait_tick() {
-  timer_.expires_after(kTick);
-  timer_.async_wait([this](net::ErrorCode failed) {
-    if (failed || stopped_) return;
-    tick();
-    wait_tick();
-  });
 }
 
 std::uint32_t Shard::now_ms() const {
@@ -87,7 +45,7 @@ std::uint32_t Shard::now_ms() const {
 void Shard::turn() {
   now_ = clock_.now();
   hub_backlog_ = up_shared_.waiting_commands();
-  for (const Poller::Event& event : poller_->ready()) {
+  for (const Sockets::Event& event : sockets_.ready()) {
     const ConnId conn{event.tag};
     if (Connection* c = table_.find(conn); c != nullptr && event.writable) on_writable(*c);
     if (Connection* c = table_.find(conn); c != nullptr && event.readable) on_readable(*c);
@@ -135,7 +93,7 @@ void Shard::give(DownBatch& batch) {
     batch.deliveries.clear();
   }
   if (!down_shared_.give(batch)) return;
-  asio::post(context_, [this] {
+  post_([this] {
     now_ = clock_.now();
     down_.clear();
     down_shared_.take(down_);
@@ -144,22 +102,22 @@ void Shard::give(DownBatch& batch) {
   });
 }
 
-void Shard::adopt(int fd, const IpAddress& address) {
+void Shard::adopt(int socket, const IpAddress& address) {
   now_ = clock_.now();
   Connection* c = table_.open();
   if (c == nullptr) {
-    ::close(fd);
+    sockets_.close(socket);
     gatekeeper_.leave(address, false);
     metrics_.refused_connect(Errc::kTooManyConnections);
     return;
   }
-  c->fd = fd;
+  c->fd = socket;
   c->address = address;
   c->accepted_ms = now_ms();
   c->heard_ms = c->accepted_ms;
   c->frames.reset(c->accepted_ms, options_.frames);
   metrics_.accepted();
-  if (!poller_->add(fd, tag_of(*c))) {
+  if (!sockets_.add(socket, tag_of(*c))) {
     close(*c, Errc::kTooManyConnections);
     return;
   }
@@ -168,7 +126,7 @@ void Shard::adopt(int fd, const IpAddress& address) {
 
 void Shard::close(Connection& c, Errc why) {
   const bool was_open = c.fsm.is_open();
-  ::close(c.fd);
+  sockets_.close(c.fd);
   wheel_.cancel(c.index);
   gatekeeper_.leave(c.address, was_open);
   metrics_.closed(was_open, c.told_to_go, why);
@@ -196,7 +154,7 @@ void Shard::close_when_sent(Connection& c, Errc why) {
 
 void Shard::set_interest(Connection& c, bool read, bool write) {
   c.reading = read;
-  poller_->want(c.fd, tag_of(c), read, write);
+  sockets_.want(c.fd, tag_of(c), read, write);
 }
 
 Activity& Shard::activity(Connection& c) {

@@ -12,7 +12,6 @@
 #include "common/base/clock.h"
 #include "common/base/random.h"
 #include "common/crypto/x25519.h"
-#include "common/net/asio.h"
 #include "common/net/timer_wheel.h"
 #include "common/obs/log.h"
 #include "common/wire/inner.h"
@@ -21,7 +20,7 @@
 #include "entry/net/connection.h"
 #include "entry/net/gatekeeper.h"
 #include "entry/net/handoff.h"
-#include "entry/net/poller.h"
+#include "entry/net/sockets.h"
 #include "entry/session/conn_table.h"
 
 namespace hy::entry {
@@ -58,29 +57,33 @@ struct ShardOptions {
 inline constexpr Millis kFrameGrace{5'000};
 inline constexpr std::uint32_t kFrameBytesPerSecondMin = 1'024;
 
-/// One I/O thread's connections. They live and die on its io_context; everything is done in turns:
+/// One I/O thread's connections. They live and die on that thread; everything is done in turns:
 /// what is ready is read, decided and queued; at the end of the turn each connection with something
-/// to send gets one gathered send, and what goes to the hub goes in one batch.
+/// to send gets one gathered send, and what goes to the hub goes in one batch. It waits for
+/// nothing: whoever owns the thread calls turn() and tick() (shard_thread.h).
 class Shard {
  public:
   /// Wakes the hub's thread: what it takes is in up().
   using WakeHub = std::function<void()>;
+  using Task = std::move_only_function<void()>;
+  /// Runs a task on this shard's thread. Any thread.
+  using Post = std::function<void(Task)>;
+  /// How often tick() is due.
+  static constexpr Millis kTick{100};
 
-  Shard(asio::io_context& context, const Clock& clock, Random& random, Gatekeeper& gatekeeper,
+  Shard(Sockets& sockets, Post post, const Clock& clock, Random& random, Gatekeeper& gatekeeper,
         Metrics& metrics, ShardOptions options, WakeHub wake_hub);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
 
-  /// Once, before the context runs.
-  Status start();
-  /// The context's thread: takes over an accepted socket that the gatekeeper let in.
-  void adopt(int fd, const IpAddress& address);
+  /// Its thread: takes over an accepted socket that the gatekeeper let in.
+  void adopt(int socket, const IpAddress& address);
   /// The hub's thread. When this thread is far behind, deliveries are dropped and counted.
   void give(DownBatch& batch);
   [[nodiscard]] Handoff<UpBatch>& up() { return up_shared_; }
 
-  // The context's thread.
+  // Its thread.
   /// GOAWAY to `count` more connections; the first call starts over from the first slot.
   void tell_to_go(std::uint32_t count, Millis wait_max, Errc code);
   /// Closes everything after what is queued went out.
@@ -89,17 +92,14 @@ class Shard {
   void set_limits(const ShardOptions& limits);
   /// Ends the sessions that the lists no longer admit.
   void enforce_lists();
-  /// Ends the timer and the wait for readiness, so that the context runs out of work.
-  void stop();
   [[nodiscard]] std::uint32_t connections() const { return table_.open_count(); }
-  /// One turn by hand: for tests that drive the clock.
+  /// Sockets are ready, or may be.
   void turn();
+  /// Time has passed.
   void tick();
 
  private:
   // shard.cc: life
-  void wait_ready();
-  void wait_tick();
   void end_turn();
   void close(Connection& c, Errc why);
   void close_when_sent(Connection& c, Errc why);
@@ -154,18 +154,14 @@ class Shard {
   void on_kick(const KickOrder& kick);
   void answered(Connection& c);
 
-  asio::io_context& context_;
+  Sockets& sockets_;
+  Post post_;
   const Clock& clock_;
   Random& random_;
   Gatekeeper& gatekeeper_;
   Metrics& metrics_;
   ShardOptions options_;
   WakeHub wake_hub_;
-
-  std::optional<Poller> poller_;  // from start()
-  asio::posix::stream_descriptor ready_;
-  asio::steady_timer timer_;
-  bool stopped_ = false;
 
   ConnTable<Connection> table_;
   MonoTime start_;

@@ -1,6 +1,4 @@
-#include <sys/socket.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "common/base/check.h"
@@ -16,17 +14,16 @@ void Shard::on_readable(Connection& c) {
     close(c, Errc::kOk);  // nothing was asked for, so this is the peer's end
     return;
   }
-  const ssize_t got = recv(c.fd, read_buffer_.data(), read_buffer_.size(), MSG_DONTWAIT);
-  if (got < 0 && (errno == EAGAIN || errno == EINTR)) return;
-  if (got <= 0) {
+  const Sockets::Moved got = sockets_.receive(c.fd, read_buffer_);
+  if (got.outcome == Sockets::Outcome::kWouldBlock) return;
+  if (got.outcome == Sockets::Outcome::kEnded) {
     close(c, c.closing ? c.close_why : Errc::kOk);
     return;
   }
   if (c.closing) return;  // only its end is of interest
-  const auto bytes = static_cast<std::size_t>(got);
-  metrics_.bytes_in(bytes);
+  metrics_.bytes_in(got.bytes);
   c.heard_ms = now_ms();
-  consume(c, std::span(read_buffer_).first(bytes));
+  consume(c, std::span(read_buffer_).first(got.bytes));
 }
 
 bool Shard::consume(Connection& c, std::span<std::uint8_t> input) {
@@ -127,7 +124,7 @@ void Shard::run_handshakes() {
   if (handshakes_.empty() || more_handshakes_posted_) return;
   // The rest waits for the next turn: those who are logged in come first.
   more_handshakes_posted_ = true;
-  asio::post(context_, [this] {
+  post_([this] {
     more_handshakes_posted_ = false;
     now_ = clock_.now();
     end_turn();

@@ -1,6 +1,4 @@
-#include <sys/socket.h>
 
-#include <cerrno>
 #include <utility>
 
 #include "common/obs/log.h"
@@ -84,23 +82,21 @@ void Shard::flush(Connection& c) {
     if (!send_bytes(c, send_buffer_)) return;
   }
   if (a.window && !a.window->empty()) arm_next(c);
-  if (c.closing) shutdown(c.fd, SHUT_WR);
+  if (c.closing) sockets_.end_sending(c.fd);
 }
 
 /// False: not everything went out; the rest waits in `unsent`, or the connection is gone.
 bool Shard::send_bytes(Connection& c, std::span<const char> bytes) {
   std::size_t sent = 0;
   while (sent < bytes.size()) {
-    const ssize_t n =
-        send(c.fd, bytes.data() + sent, bytes.size() - sent, MSG_DONTWAIT | MSG_NOSIGNAL);
+    const Sockets::Moved moved = sockets_.send(c.fd, bytes.subspan(sent));
     metrics_.send_call();
-    if (n > 0) {
-      sent += static_cast<std::size_t>(n);
-      metrics_.bytes_out(static_cast<std::uint64_t>(n));
+    if (moved.outcome == Sockets::Outcome::kDone) {
+      sent += moved.bytes;
+      metrics_.bytes_out(moved.bytes);
       continue;
     }
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+    if (moved.outcome == Sockets::Outcome::kEnded) {
       close(c, Errc::kOk);
       return false;
     }
@@ -121,17 +117,16 @@ void Shard::on_writable(Connection& c) {
   if (!c.blocked) return;
   Activity& a = activity(c);
   while (a.unsent_at < a.unsent.size()) {
-    const ssize_t n = send(c.fd, a.unsent.data() + a.unsent_at, a.unsent.size() - a.unsent_at,
-                           MSG_DONTWAIT | MSG_NOSIGNAL);
+    const Sockets::Moved moved =
+        sockets_.send(c.fd, std::span<const char>(a.unsent).subspan(a.unsent_at));
     metrics_.send_call();
-    if (n < 0 && errno == EINTR) continue;
-    if (n < 0 && errno != EAGAIN && errno != EWOULDBLOCK) {
+    if (moved.outcome == Sockets::Outcome::kWouldBlock) return;
+    if (moved.outcome == Sockets::Outcome::kEnded) {
       close(c, Errc::kOk);
       return;
     }
-    if (n < 0) return;
-    a.unsent_at += static_cast<std::size_t>(n);
-    metrics_.bytes_out(static_cast<std::uint64_t>(n));
+    a.unsent_at += moved.bytes;
+    metrics_.bytes_out(moved.bytes);
   }
   Bytes().swap(a.unsent);
   a.unsent_at = 0;

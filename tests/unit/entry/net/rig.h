@@ -14,7 +14,7 @@
 #include "common/wire/inner.h"
 #include "common/wire/refused.h"
 #include "entry/link/hub.h"
-#include "entry/net/shard.h"
+#include "entry/net/shard_thread.h"
 #include "tests/unit/entry/fakes.h"
 
 namespace hy::entry::test {
@@ -142,12 +142,13 @@ class Rig {
         metrics_(registry_),
         gatekeeper_(gate),
         hub_(logic, router, random_, hub_options),
-        shard_(context_, clock, random_, gatekeeper_, metrics_, with_key(std::move(options)),
-               [] {}) {
-    EXPECT_TRUE(shard_.start());
+        shard_(
+            thread_.sockets(), [this](Shard::Task task) { thread_.post(std::move(task)); }, clock,
+            random_, gatekeeper_, metrics_, with_key(std::move(options)), [] {}) {
+    EXPECT_TRUE(thread_.start(shard_));
     hub_.on_logic_up(0);
   }
-  ~Rig() { shard_.stop(); }
+  ~Rig() { thread_.stop(); }
 
   static GateLimits wide() {
     GateLimits out;
@@ -304,6 +305,7 @@ class Rig {
   Gatekeeper gatekeeper_;
   Hub hub_;
   asio::io_context context_{1};
+  ShardThread thread_{context_};
   Shard shard_;
   bool acks_ = false;
   std::map<std::uint32_t, std::uint64_t> acked_;

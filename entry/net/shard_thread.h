@@ -1,0 +1,41 @@
+#pragma once
+
+#include "common/net/asio.h"
+#include "entry/net/posix_sockets.h"
+#include "entry/net/shard.h"
+
+namespace hy::entry {
+
+/// Drives one shard on an io_context: a turn when sockets are ready, a tick every 100 ms.
+class ShardThread {
+ public:
+  explicit ShardThread(asio::io_context& context)
+      : context_(context), ready_(context), timer_(context) {}
+  ShardThread(const ShardThread&) = delete;
+  ShardThread& operator=(const ShardThread&) = delete;
+
+  /// Before start(): what the shard is made with.
+  [[nodiscard]] Sockets& sockets() { return sockets_; }
+  [[nodiscard]] asio::io_context& context() { return context_; }
+  /// Any thread.
+  void post(Shard::Task task) { asio::post(context_, std::move(task)); }
+
+  /// Once, before the context runs; the shard outlives its handlers. Errors: kLimitTooLow.
+  Status start(Shard& shard);
+  /// Ends the timer and the wait for readiness, so that the context runs out of work. The
+  /// context's thread, or after it has ended.
+  void stop();
+
+ private:
+  void wait_ready();
+  void wait_tick();
+
+  asio::io_context& context_;
+  PosixSockets sockets_;
+  Shard* shard_ = nullptr;
+  asio::posix::stream_descriptor ready_;
+  asio::steady_timer timer_;
+  bool stopped_ = false;
+};
+
+}  // namespace hy::entry
