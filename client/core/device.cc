@@ -81,6 +81,7 @@ void Device::sync_now(MonoTime now) {
 
 Status Device::on_login(Turn& turn, MonoTime now, const LoginAnswered& answer) {
   logged_in_at_ = now;
+  if (tap_ != nullptr) tap_->logged_in(now, answer);
   inbox_.connected(now);
   // Registered before it asks: a push can only be early, never missed.
   if (sync_.logged_in(turn, now, device_, answer)) inbox_.reset_all(turn, now);
@@ -108,6 +109,7 @@ std::uint32_t Device::ask(MonoTime now, std::uint16_t type, ByteView body, Pendi
   next_request_ = next_request_ == 0x7FFF'FFFF ? 1 : next_request_ + 1;
   pending_[id] = pending;
   deadlines_.emplace_back(now + settings_.answer_within, id);
+  if (tap_ != nullptr) tap_->asked(now, type, id, body);
   link_.send(now, type, id, body);
   return id;
 }

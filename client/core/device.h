@@ -24,6 +24,17 @@ struct DeviceSettings {
   Millis up_to_date_within{10'000};  ///< kSyncing ends after this even with an open hole
 };
 
+/// Hears what a device and its server say to each other, in the clear: for tests and measurements.
+/// Called inside the device's turn, before anything is on disk.
+class DeviceTap {
+ public:
+  virtual ~DeviceTap() = default;
+  virtual void asked(MonoTime now, std::uint16_t type, std::uint32_t request_id, ByteView body) = 0;
+  /// A frame after login; PUSH carries its number as request_id.
+  virtual void heard(MonoTime now, const wire::Inner& inner) = 0;
+  virtual void logged_in(MonoTime now, const LoginAnswered& answer) = 0;
+};
+
 /// One device of one person, whole: link, outbox, inbox, sync. No I/O, no clock, no thread.
 ///
 /// A driver makes a Turn, passes events to the methods, calls finish() once, then does what the
@@ -82,6 +93,8 @@ class Device final : private LinkUser {
   [[nodiscard]] const LinkFsm& link() const { return link_; }
   [[nodiscard]] const Outbox& outbox() const { return outbox_; }
   [[nodiscard]] const Inbox& inbox() const { return inbox_; }
+  /// nullptr: nobody listens. It outlives the device.
+  void set_tap(DeviceTap* tap) { tap_ = tap; }
   [[nodiscard]] bool is_up_to_date() const { return sync_.is_up_to_date() && !inbox_.has_holes(); }
 
  private:
@@ -134,6 +147,7 @@ class Device final : private LinkUser {
   std::map<ConversationId, Seq> reads_sent_;
   MonoTime logged_in_at_{};
   bool asked_to_sync_ = false;
+  DeviceTap* tap_ = nullptr;
 };
 
 }  // namespace hy::client

@@ -7,6 +7,7 @@
 namespace hy::client {
 
 Errc Device::on_frame(Turn& turn, MonoTime now, const wire::Inner& inner) {
+  if (tap_ != nullptr) tap_->heard(now, inner);
   switch (inner.type) {
     case Type::kPush: return on_push(turn, now, inner);
     case Type::kReceipt: return on_receipts(turn, now, inner.body);
