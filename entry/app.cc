@@ -94,7 +94,8 @@ Status App::start_admin() {
                       .metrics = &registry_,
                       .missing = [this] { return missing(); },
                       .config_json = [values = start_.values] { return values.to_json(); },
-                      .inflight_json = [this] { return inflight_json(); }}));
+                      .inflight_json = [this] { return inflight_json(); },
+                      .placements_json = [this] { return placements_json(); }}));
   return {};
 }
 
@@ -148,9 +149,18 @@ std::vector<std::string> App::peers() const {
 }
 
 std::string App::inflight_json() {
+  return on_loop([this] { return node_.inflight_json(); });
+}
+
+std::string App::placements_json() {
+  return on_loop([this] { return node_.placements_json(); });
+}
+
+/// The loop's answer, for the admin thread.
+std::string App::on_loop(std::function<std::string()> ask) {
   auto promise = std::make_shared<std::promise<std::string>>();
   auto answer = promise->get_future();
-  node_.loop().post([this, promise] { promise->set_value(node_.inflight_json()); });
+  node_.loop().post([promise, ask = std::move(ask)] { promise->set_value(ask()); });
   if (answer.wait_for(kBarrierMax) != std::future_status::ready) return R"({"error":"busy"})";
   return answer.get();
 }

@@ -60,6 +60,8 @@ class App final : private ShardThreads {
   void barrier();
   void stop();
   [[nodiscard]] std::string inflight_json();
+  [[nodiscard]] std::string placements_json();
+  std::string on_loop(std::function<std::string()> ask);
 
   const config::Start& start_;
   Config config_;

@@ -11,6 +11,7 @@ namespace {
 constexpr Millis kStep{50};
 constexpr Millis kPublishEvery{1'000};
 constexpr std::size_t kInflightShown = 100;
+constexpr std::size_t kPlacementsShown = 10'000;
 
 EntryName name_of(const config::Start& start) {
   return {.name = start.instance(),
@@ -125,6 +126,18 @@ std::string Node::inflight_json() {
                        first ? "" : ",", command.type, command.logic, command.tries,
                        command.remaining.count());
     first = false;
+  }
+  return out + "]}";
+}
+
+std::string Node::placements_json() {
+  const std::vector<PlacementRow> rows = hub_.routers().placements().all_rows();
+  std::string out = fmt::format(R"({{"total":{},"rows":[)", rows.size());
+  for (std::size_t i = 0; i < std::min(rows.size(), kPlacementsShown); ++i) {
+    const PlacementRow& row = rows[i];
+    out +=
+        fmt::format("{}[{},{},{},{},{}]", i == 0 ? "" : ",", row.uid.value(),
+                    static_cast<int>(row.slot), start_.index + 1, row.epoch.auth, row.epoch.conn);
   }
   return out + "]}";
 }

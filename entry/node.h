@@ -65,6 +65,8 @@ class Node {
   [[nodiscard]] std::vector<std::string> peers() const;
   /// Loop thread.
   [[nodiscard]] std::string inflight_json();
+  /// Loop thread. {"total":n,"rows":[[uid,slot,entry,auth_epoch,conn_counter],…]}, 10 000 at most.
+  [[nodiscard]] std::string placements_json();
 
  private:
   void take_up(std::uint32_t shard);

@@ -1,6 +1,8 @@
 #include "router/app.h"
 
 #include <chrono>
+#include <future>
+#include <memory>
 #include <utility>
 
 #include "common/crypto/system_random.h"
@@ -36,8 +38,18 @@ Status App::start_admin() {
                       .metrics = &registry_,
                       .missing = [this] { return missing(); },
                       .config_json = [values = start_.values] { return values.to_json(); },
-                      .inflight_json = [] { return std::string("{}"); }}));
+                      .inflight_json = [] { return std::string("{}"); },
+                      .placements_json = [this] { return placements_json(); }}));
   return {};
+}
+
+std::string App::placements_json() {
+  constexpr std::chrono::seconds kAnswerWithin{2};
+  auto promise = std::make_shared<std::promise<std::string>>();
+  auto answer = promise->get_future();
+  node_.loop().post([this, promise] { promise->set_value(node_.placements_json()); });
+  if (answer.wait_for(kAnswerWithin) != std::future_status::ready) return R"({"error":"busy"})";
+  return answer.get();
 }
 
 std::vector<std::string> App::missing() const {

@@ -34,6 +34,7 @@ class App {
 
  private:
   Status start_admin();
+  std::string placements_json();
 
   const config::Start& start_;
   const std::string listen_;

@@ -1,5 +1,7 @@
 #include "router/node.h"
 
+#include <fmt/format.h>
+
 #include <memory>
 #include <utility>
 
@@ -9,6 +11,7 @@ namespace hy::router {
 namespace {
 
 constexpr int kTicksPerSecond = 4;
+constexpr std::size_t kPlacementsShown = 10'000;
 
 std::vector<EntryId> entries_of(const config::Start& start) {
   std::vector<EntryId> out;
@@ -84,6 +87,19 @@ void Node::remember_missing() {
   for (const EntryId entry : link_.missing()) names.push_back(name_of(entry));
   const std::lock_guard lock(missing_mutex_);
   missing_ = std::move(names);
+}
+
+std::string Node::placements_json() const {
+  std::size_t total = 0;
+  std::string rows;
+  table_.for_each([&](const Row& row) {
+    if (!table_.is_live(row) || leases_.state(row.entry) == LeaseState::kDead) return;
+    if (total++ >= kPlacementsShown) return;
+    rows +=
+        fmt::format("{}[{},{},{},{},{}]", rows.empty() ? "" : ",", row.uid.value(),
+                    static_cast<int>(row.slot), row.entry.value(), row.epoch.auth, row.epoch.conn);
+  });
+  return fmt::format(R"({{"ready":{},"total":{},"rows":[{}]}})", link_.is_ready(), total, rows);
 }
 
 std::vector<std::string> Node::missing() const {

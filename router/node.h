@@ -42,6 +42,9 @@ class Node {
   [[nodiscard]] int port() const { return server_.ports().empty() ? 0 : server_.ports().front(); }
   /// Names of those for whom this replica waits; empty = READY. Any thread.
   [[nodiscard]] std::vector<std::string> missing() const;
+  /// Loop thread. {"ready":true,"total":n,"rows":[[uid,slot,entry,auth_epoch,conn_counter],…]}:
+  /// live rows of entries that are not dead, 10 000 at most.
+  [[nodiscard]] std::string placements_json() const;
   /// Loop thread.
   [[nodiscard]] const PlacementTable& table() const { return table_; }
 

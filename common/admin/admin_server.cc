@@ -44,9 +44,11 @@ http::Response serve(const AdminOptions& options, const http::Request& request) 
     return {200, "application/json", options.config_json()};
   if (request.path == "/inflight" && options.inflight_json)
     return {200, "application/json", options.inflight_json()};
+  if (request.path == "/placements" && options.placements_json)
+    return {200, "application/json", options.placements_json()};
   return {
       404, "application/json",
-      R"({"error":"path","paths":["/healthz","/readyz","/metrics","/config","/version","/inflight"]})"};
+      R"({"error":"path","paths":["/healthz","/readyz","/metrics","/config","/version","/inflight","/placements"]})"};
 }
 
 }  // namespace

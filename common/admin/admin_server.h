@@ -24,13 +24,14 @@ struct AdminOptions {
   const obs::Registry* metrics = nullptr;  ///< outlives the server
   /// Peers that are not reachable yet; empty = ready. A draining daemon returns {"draining"}.
   std::function<std::vector<std::string>()> missing{};
-  std::function<std::string()> config_json{};    ///< Values::to_json()
-  std::function<std::string()> inflight_json{};  ///< work in hand
+  std::function<std::string()> config_json{};      ///< Values::to_json()
+  std::function<std::string()> inflight_json{};    ///< work in hand
+  std::function<std::string()> placements_json{};  ///< who is connected where, as far as known here
 };
 
-/// HTTP on a thread of its own: /healthz /readyz /metrics /config /version /inflight (GET). /readyz
-/// is 200 {"ready":true} or 503 {"ready":false,"missing":["das a"]}. At most 32 connections, 8 KiB
-/// of headers, 64 KiB of body, 10 s a request, one request a connection.
+/// HTTP on a thread of its own: /healthz /readyz /metrics /config /version /inflight /placements
+/// (GET). /readyz is 200 {"ready":true} or 503 {"ready":false,"missing":["das a"]}. At most 32
+/// connections, 8 KiB of headers, 64 KiB of body, 10 s a request, one request a connection.
 class AdminServer {
  public:
   /// Errors: kPortInUse, kConfigWrongType (address).

@@ -10,7 +10,9 @@ namespace hy::hooks {
 
 /// What has to happen before a place is reached.
 enum class Reached : std::uint8_t {
-  kByTraffic,   ///< people who talk, sign in, read: every run
+  kByTraffic,   ///< people who talk and read: every run, soon and often
+  kByLogin,     ///< people who connect again
+  kByStart,     ///< first logins with a password, first messages of a pair
   kByFault,     ///< only behind a fault: a lost peer, a store that is away, a resend
   kByMysql,     ///< traffic with engine mysql
   kByEmbedded,  ///< traffic with engine embedded
@@ -26,18 +28,26 @@ inline constexpr std::size_t kPointNameMax = 47;
 
 // clang-format off
 inline constexpr auto kSyncPoints = std::to_array<SyncPoint>({
+    {"entry.after_accept", Reached::kByLogin},
+    {"entry.after_handshake", Reached::kByLogin},
+    {"entry.command_before_hub"},
     {"entry.reply_before_answer"},
-    {"entry.before_register"},
-    {"entry.after_register_before_login_ack"},
+    {"entry.before_register", Reached::kByLogin},
+    {"entry.after_register_before_login_ack", Reached::kByLogin},
     {"entry.registered_partly", Reached::kByFault},
     {"entry.displaced_before_close", Reached::kByFault},
-    {"entry.before_del"},
-    {"entry.closed_before_logic_told"},
+    {"entry.opened_before_login_ack", Reached::kByLogin},
+    {"entry.after_push_sealed_before_write"},
+    {"entry.after_push_ack_before_forward"},
+    {"entry.kicked_before_close", Reached::kByFault},
+    {"entry.drain_mid", Reached::kByFault},
+    {"entry.before_del", Reached::kByLogin},
+    {"entry.closed_before_logic_told", Reached::kByLogin},
     {"entry.before_kick", Reached::kByFault},
     {"entry.before_logic_forward"},
     {"entry.logic_lost_before_resend", Reached::kByFault},
-    {"entry.after_ops_sent"},
-    {"entry.before_dump_end"},
+    {"entry.after_ops_sent", Reached::kByLogin},
+    {"entry.before_dump_end", Reached::kByFault},
     {"entry.forward_before_window"},
     {"entry.before_push_resend", Reached::kByFault},
     {"logic.after_rules_before_append"},
@@ -50,15 +60,15 @@ inline constexpr auto kSyncPoints = std::to_array<SyncPoint>({
     {"logic.before_relay", Reached::kByFault},
     {"logic.after_relay_before_acked", Reached::kByFault},
     {"logic.before_receipts"},
-    {"logic.signed_in_before_fence"},
+    {"logic.signed_in_before_fence", Reached::kByStart},
     {"logic.epoch_raised_before_kick", Reached::kByFault},
-    {"logic.before_login_answer"},
-    {"logic.sync_read_before_answer"},
+    {"logic.before_login_answer", Reached::kByLogin},
+    {"logic.sync_read_before_answer", Reached::kByLogin},
     {"logic.pull_read_before_answer", Reached::kByFault},
     {"logic.read_marked_before_answer"},
-    {"router.after_merge_before_ack"},
-    {"router.mid_snapshot"},
-    {"router.before_dump_end"},
+    {"router.after_merge_before_ack", Reached::kByLogin},
+    {"router.mid_snapshot", Reached::kByFault},
+    {"router.before_dump_end", Reached::kByFault},
     {"router.before_kick", Reached::kByFault},
     {"router.entry_lost", Reached::kByFault},
     {"router.after_resolve_before_forward"},
@@ -73,20 +83,20 @@ inline constexpr auto kSyncPoints = std::to_array<SyncPoint>({
     {"das.after_cache_before_reply"},
     {"das.fast_rolled_back_before_slow", Reached::kByFault},
     {"das.unknown_before_resolve", Reached::kByFault},
-    {"das.sync_after_counter_before_heads"},
-    {"das.before_user_conv_made", Reached::kByMysql},
-    {"das.sign_in_before_commit", Reached::kByMysql},
+    {"das.sync_after_counter_before_heads", Reached::kByLogin},
+    {"das.before_user_conv_made", Reached::kByStart},
+    {"das.sign_in_before_commit", Reached::kByStart},
     {"das.cache_fill_before_check", Reached::kByMysqlFault},
     {"sdk.outbox_before_write"},
     {"sdk.after_outbox_write"},
     {"sdk.store_before_commit"},
-    {"sdk.counter_before_connect"},
+    {"sdk.counter_before_connect", Reached::kByLogin},
     {"sdk.after_send_before_ack"},
     {"sdk.stored_before_outbox_drop"},
     {"sdk.after_recv_before_persist"},
     {"sdk.after_persist_before_ack"},
     {"sdk.after_ack_before_show"},
-    {"sdk.after_sync_before_pull"},
+    {"sdk.after_sync_before_pull", Reached::kByLogin},
     {"sdk.after_pull_slice", Reached::kByFault},
 });
 // clang-format on

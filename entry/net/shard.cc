@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/test_hooks.h"
 #include "entry/session/small_bodies.h"
 
 namespace hy::entry {
@@ -116,6 +117,7 @@ void Shard::adopt(int socket, const IpAddress& address) {
   c->accepted_ms = now_ms();
   c->heard_ms = c->accepted_ms;
   c->frames.reset(c->accepted_ms, options_.frames);
+  sync_point("entry.after_accept");
   metrics_.accepted();
   if (!sockets_.add(socket, tag_of(*c))) {
     close(*c, Errc::kTooManyConnections);
@@ -191,6 +193,7 @@ void Shard::release_activities() {
 void Shard::tell_to_go(std::uint32_t count, Millis wait_max, Errc code) {
   now_ = clock_.now();
   leaving_ = true;
+  sync_point("entry.drain_mid");
   while (count > 0 && told_up_to_ < table_.slots()) {
     Connection* c = table_.at_index(told_up_to_++);
     if (c == nullptr || !c->fsm.is_open() || c->told_to_go || c->closing) continue;

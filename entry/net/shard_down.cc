@@ -1,6 +1,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/test_hooks.h"
 #include "entry/net/shard.h"
 #include "entry/session/small_bodies.h"
 
@@ -35,6 +36,7 @@ void Shard::on_opened(Opened& opened) {
     close_when_sent(*c, admitted);
     return;
   }
+  sync_point("entry.opened_before_login_ack");
   c->fsm.on_opened();
   c->session = opened.session;
   const Millis heartbeat = opened.heartbeat.count() > 0 ? opened.heartbeat : kHeartbeatDefault;
@@ -132,7 +134,8 @@ DeliverOutcome Shard::deliver(Connection& c, const Delivery& delivery) {
 void Shard::on_kick(const KickOrder& kick) {
   Connection* c = table_.find(kick.conn);
   if (c == nullptr || c->closing || !c->fsm.is_open()) return;
-  if (!(c->session.epoch < kick.below)) return;
+  if (!(c->session.epoch < kick.below) && !mutant(Mutant::kKickWithoutEpoch)) return;
+  sync_point("entry.kicked_before_close");
   queue_frame(*c, inner_type::kKicked, 0, 0, refused_body(kick.code, Millis{0}, kick.reason));
   close_when_sent(*c, kick.code);
 }

@@ -2,6 +2,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/test_hooks.h"
 #include "common/obs/trace.h"
 #include "common/wire/hello.h"
 #include "entry/net/shard.h"
@@ -155,6 +156,7 @@ void Shard::finish_handshake(Connection& c) {
   a.handshake.clear();
   a.suite = nullptr;
   a.server_key = nullptr;
+  sync_point("entry.after_handshake");
   c.fsm.on_channel_up();
   metrics_.handshake(static_cast<double>(now_ms() - c.accepted_ms) / 1'000.0);
   mark_dirty(c);
@@ -193,6 +195,7 @@ void Shard::on_command(Connection& c, const wire::Inner& inner, bool is_login) {
     refuse(c, inner, Errc::kOverloaded, Millis{500});
     return;
   }
+  sync_point("entry.command_before_hub");
   Command& command = up_.commands.emplace_back();
   command.conn = id_of(c);
   if (is_login) {
@@ -229,6 +232,7 @@ bool Shard::on_push_ack(Connection& c, PushNumber number) {
     // A repeated acknowledgement is fine, a stream of them is not worth answers.
     if (!c.frames.take(now_ms(), options_.frames)) return true;
   } else {
+    sync_point("entry.after_push_ack_before_forward");
     metrics_.window_shrank(static_cast<std::int64_t>(acked_.confirmed.size()));
     confirm(c);
     if (window->empty()) {

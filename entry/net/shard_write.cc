@@ -1,6 +1,7 @@
 
 #include <utility>
 
+#include "common/base/test_hooks.h"
 #include "common/obs/log.h"
 #include "entry/net/shard.h"
 #include "entry/session/small_bodies.h"
@@ -60,6 +61,7 @@ bool Shard::seal_queue(Connection& c) {
     if (!sealed) return false;
     metrics_.frame_out(frame.type);
     if (frame.push && frame.request_id != 0 && a.window) {
+      sync_point("entry.after_push_sealed_before_write");
       a.window->on_sent(PushNumber{frame.request_id}, now_);
     }
   }

@@ -36,20 +36,21 @@ struct AdminServerTest : testing::Test {
 
   void SetUp() override {
     registry.counter("hy_x_total", "x").add(4);
-    auto made =
-        AdminServer::start({.address = "127.0.0.1:0",
-                            .instance = "entry-a",
-                            .version = "0.1.0",
-                            .config_hash = "c0",
-                            .topology_hash = "t0",
-                            .metrics = &registry,
-                            .missing =
-                                [this] {
-                                  return ready ? std::vector<std::string>{}
-                                               : std::vector<std::string>{"logic a", "router b"};
-                                },
-                            .config_json = [] { return std::string(R"({"k":1})"); },
-                            .inflight_json = [] { return std::string(R"({"sends":2})"); }});
+    auto made = AdminServer::start(
+        {.address = "127.0.0.1:0",
+         .instance = "entry-a",
+         .version = "0.1.0",
+         .config_hash = "c0",
+         .topology_hash = "t0",
+         .metrics = &registry,
+         .missing =
+             [this] {
+               return ready ? std::vector<std::string>{}
+                            : std::vector<std::string>{"logic a", "router b"};
+             },
+         .config_json = [] { return std::string(R"({"k":1})"); },
+         .inflight_json = [] { return std::string(R"({"sends":2})"); },
+         .placements_json = [] { return std::string(R"({"total":0,"rows":[]})"); }});
     ASSERT_TRUE(made.has_value());
     server = *std::move(made);
   }
@@ -71,6 +72,7 @@ TEST_F(AdminServerTest, ServesItsPaths) {
   EXPECT_TRUE(get(port, "/metrics?x=1").contains("hy_x_total 4\n"));
   EXPECT_TRUE(get(port, "/config").ends_with(R"({"k":1})"));
   EXPECT_TRUE(get(port, "/inflight").ends_with(R"({"sends":2})"));
+  EXPECT_TRUE(get(port, "/placements").ends_with(R"({"total":0,"rows":[]})"));
   EXPECT_TRUE(
       get(port, "/version")
           .ends_with(R"({"instance":"entry-a","version":"0.1.0","config":"c0","topology":"t0"})"));
