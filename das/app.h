@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <thread>
@@ -10,23 +9,17 @@
 
 #include "common/admin/admin_server.h"
 #include "common/config/command_line.h"
-#include "common/rpc/loop.h"
-#include "common/rpc/stream.h"
-#include "das/append/store_health.h"
-#include "das/lane/store_watch.h"
-#include "das/lane/workers.h"
-#include "das/metrics.h"
-#include "das/rpc/logic_service.h"
+#include "das/node.h"
 
 namespace hy::das {
 
-/// The composition root of hy-das: one loop thread carries the streams, lanes and readers carry the
-/// store. Members stand in start order; destruction is the reverse.
-class App final : private LaneObserver {
+/// The composition root of hy-das: a node on the machine's clock over the configured engine, its
+/// loop thread, its admin port. Members stand in start order; destruction is the reverse.
+class App {
  public:
   /// `start` outlives the app.
   explicit App(const config::Start& start);
-  ~App() override;
+  ~App();
   App(const App&) = delete;
   App& operator=(const App&) = delete;
 
@@ -38,47 +31,25 @@ class App final : private LaneObserver {
   /// nothing.
   void drain();
   /// Told by the store only after the start: the process must end with this.
-  [[nodiscard]] std::optional<Error> fatal() const;
+  [[nodiscard]] std::optional<Error> fatal() const { return node_ ? node_->fatal() : std::nullopt; }
   [[nodiscard]] std::vector<std::string> listeners() const;
-  [[nodiscard]] int port() const { return server_.ports().empty() ? 0 : server_.ports().front(); }
+  [[nodiscard]] int port() const { return node_ ? node_->port() : 0; }
   [[nodiscard]] std::uint16_t admin_port() const { return admin_ ? admin_->port() : 0; }
   /// What is not there yet; empty = ready. Any thread.
   [[nodiscard]] std::vector<std::string> missing() const;
 
  private:
-  // LaneObserver: on the lanes' threads.
-  void lane_works(std::size_t lane) override;
-  void lane_failed(std::size_t lane, const Error& why) override;
-  void batch_done(std::size_t rows, bool fast, std::size_t repeats, std::size_t conflicts,
-                  std::chrono::nanoseconds spent) override;
-  void waited(std::chrono::nanoseconds in_queue) override { metrics_.lane_waited(in_queue); }
-  void resolved(std::size_t unknown) override;
-  Status look(std::size_t lane, StoreSession& session) override;
-
-  Status start_engine();
+  Status make_engine_of_config();
   Status start_admin();
-  void judge();
-  void end_with(const Error& why);
 
   const config::Start& start_;
   obs::Registry registry_;
   Metrics metrics_;
   SystemClock clock_;
-  StoreState state_;
-  StoreWatch watch_;
   std::unique_ptr<Engine> engine_;
-  rpc::Loop loop_;
-  std::unique_ptr<StoreHealth> health_;  ///< loop thread
-  std::unique_ptr<Workers> workers_;
-  std::unique_ptr<LogicService> service_;
-  rpc::Server server_;
+  std::unique_ptr<Node> node_;
   std::thread thread_;
-  std::atomic<bool> was_up_ = false;
   std::atomic<bool> draining_ = false;
-  bool schema_read_ = false;  ///< lane 0's thread
-  mutable std::mutex told_mutex_;
-  Error told_{Errc::kStoreDown, "not yet reached", {}};  ///< why the store is down; kOk while up
-  std::optional<Error> fatal_;
   std::unique_ptr<admin::AdminServer> admin_;
 };
 

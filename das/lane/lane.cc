@@ -1,33 +1,12 @@
 #include "das/lane/lane.h"
 
-#include <algorithm>
-
 namespace hy::das {
-namespace {
-
-using std::chrono::duration_cast;
-
-std::uint32_t micros(std::chrono::nanoseconds spent) {
-  const auto us = duration_cast<std::chrono::microseconds>(spent).count();
-  return static_cast<std::uint32_t>(std::clamp<std::int64_t>(us, 0, UINT32_MAX));
-}
-
-/// How often an unknown COMMIT is looked at again while no session can be opened.
-constexpr Millis kUnresolvedPeriod{100};
-
-}  // namespace
 
 Lane::Lane(LaneOptions options, Engine& engine, const Clock& clock, std::unique_ptr<Random> random,
            LaneObserver& observer, CompletionSink sink)
-    : options_(options),
-      engine_(engine),
-      clock_(clock),
-      random_(std::move(random)),
-      observer_(observer),
-      sink_(std::move(sink)),
-      fsm_(options.limits),
-      planner_(clock, options.recent_ids_max),
-      backoff_(options.backoff_min) {}
+    : clock_(clock),
+      queue_(options.limits),
+      core_(options, engine, clock, std::move(random), observer, *this, std::move(sink)) {}
 
 Lane::~Lane() {
   stop();
@@ -41,7 +20,7 @@ void Lane::stop() {
   {
     const std::scoped_lock guard(mutex_);
     stopping_ = true;
-    fsm_.close();
+    queue_.close();
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
@@ -49,267 +28,59 @@ void Lane::stop() {
 
 std::size_t Lane::queued() const {
   const std::scoped_lock guard(mutex_);
-  return fsm_.queued_appends() + fsm_.queued_calls();
-}
-
-Error Lane::refusal(LaneFsm::Offer offered) const {
-  if (offered == LaneFsm::Offer::kClosed) return {Errc::kDraining, {}, {}};
-  return {Errc::kOverloaded, "the lane's queue is full", fsm_.retry_after()};
+  return queue_.queued();
 }
 
 void Lane::offer(std::vector<AppendRequest> requests, Completion& refused) {
   {
     const std::scoped_lock guard(mutex_);
-    for (AppendRequest& request : requests) {
-      const std::uint64_t ticket = request.ticket;
-      Error why = shut_.value_or(Error{});
-      if (!shut_) {
-        const LaneFsm::Offer offered = fsm_.offer(std::move(request));
-        if (offered == LaneFsm::Offer::kQueued) continue;
-        why = refusal(offered);
-      }
-      refused.appends.push_back({ticket, std::unexpected(std::move(why)), 0, 0, 0});
-    }
+    queue_.offer(std::move(requests), refused);
   }
   wake_.notify_one();
 }
 
 void Lane::offer(std::unique_ptr<StoreCall> call, Completion& refused) {
-  Error why;
+  bool queued = false;
   {
     const std::scoped_lock guard(mutex_);
-    if (shut_) {
-      why = *shut_;
-    } else {
-      const LaneFsm::Offer offered = fsm_.offer(std::move(call));
-      if (offered != LaneFsm::Offer::kQueued) why = refusal(offered);
-    }
+    queued = queue_.offer(std::move(call), refused);
   }
-  if (call == nullptr) {
-    wake_.notify_one();
-    return;
-  }
-  call->refuse(why);
-  refused.calls.push_back(std::move(call));
+  if (queued) wake_.notify_one();
+}
+
+void Lane::shut(const Error& why) {
+  const std::scoped_lock guard(mutex_);
+  queue_.shut(why);
+}
+
+void Lane::open() {
+  const std::scoped_lock guard(mutex_);
+  queue_.open();
+}
+
+void Lane::took(std::size_t rows, std::chrono::nanoseconds spent) {
+  const std::scoped_lock guard(mutex_);
+  queue_.took(rows, spent);
 }
 
 void Lane::run() {
-  next_try_ = clock_.now();
-  next_look_ = next_try_;
   for (;;) {
     {
       std::unique_lock lock(mutex_);
-      auto until = session_ ? next_look_ : next_try_;
-      if (!resolver_.empty()) until = std::min(until, clock_.now() + kUnresolvedPeriod);
-      wake_.wait_until(lock, until, [this] { return stopping_ || fsm_.has_work(); });
+      wake_.wait_until(lock, core_.due(), [this] { return stopping_ || queue_.has_work(); });
     }
-    Completion done;
-    if (!session_ && clock_.now() >= next_try_ && open_session()) recover(down_, done);
+    core_.begin();
     LaneBatch batch;
     bool ended = false;
     {
       const std::scoped_lock guard(mutex_);
-      batch = session_ ? fsm_.take(clock_.now()) : fsm_.take_all();
-      ended = stopping_ && !fsm_.has_work();
+      batch = queue_.take(core_.has_session(), clock_.now());
+      ended = stopping_ && !queue_.has_work();
     }
-    deliver(std::move(done));
-    serve(std::move(batch));
+    core_.serve(std::move(batch));
     if (ended) break;
   }
-  // What is still unknown at the end stays so: its sender's device resends the same id.
-  Completion done;
-  take_answers(resolver_.give_up(MonoTime::max(), down_), done);
-  deliver(std::move(done));
-  session_.reset();
-}
-
-void Lane::serve(LaneBatch batch) {
-  Completion done;
-  if (!session_) {
-    take_answers(resolver_.give_up(clock_.now(), down_), done);
-    refuse(std::move(batch), down_, done);
-    deliver(std::move(done));
-    return;
-  }
-  const Error expired{Errc::kDeadlineExceeded, "in the lane's queue", {}};
-  refuse({std::move(batch.expired_appends), std::move(batch.expired_calls), {}, {}}, expired, done);
-  if (!batch.appends.empty()) append(batch, done);
-  // Appends first: a call of the same turn never had to wait for one of them.
-  deliver(std::exchange(done, {}));
-  if (!batch.calls.empty()) call(batch.calls, done);
-  deliver(std::move(done));
-  if (session_) session_->maintain();
-  if (session_ && clock_.now() >= next_look_) look();
-}
-
-void Lane::append(LaneBatch& batch, Completion& done) {
-  const MonoTime begun = clock_.now();
-  std::vector<PendingAppend> pending;
-  pending.reserve(batch.appends.size());
-  for (AppendRequest& request : batch.appends) pending.push_back(std::move(request.pending));
-  BatchOutcome outcome = planner_.run(session_->messages(), pending);
-  // Heads and change counters are up before anyone is told: what an answer causes finds them.
-  if (!outcome.heads.empty()) engine_.cache().committed(outcome.heads);
-  const auto spent = clock_.now() - begun;
-  const auto rows = static_cast<std::uint32_t>(pending.size());
-  bool full = false;
-  for (std::size_t i = 0; i < pending.size(); ++i) {
-    const AppendRequest& request = batch.appends[i];
-    AppendVerdict& verdict = outcome.verdicts[i];
-    const auto waited = begun - request.arrived;
-    observer_.waited(waited);
-    if (verdict.state == AppendVerdict::State::kAnswered) {
-      full = full || (!verdict.answer && verdict.answer.error().code == Errc::kStoreFull);
-      done.appends.push_back(
-          {request.ticket, std::move(verdict.answer), micros(waited), micros(spent), rows});
-    } else {
-      resolver_.add(
-          {request.ticket, std::move(pending[i]), verdict.state == AppendVerdict::State::kUnknown});
-    }
-  }
-  observer_.batch_done(rows, outcome.fast, outcome.repeats, outcome.conflicts, spent);
-  {
-    const std::scoped_lock guard(mutex_);
-    fsm_.took(rows, spent);
-  }
-  if (outcome.broken || session_->is_broken()) {
-    deliver(std::exchange(done, {}));
-    recover(outcome.why_broken, done);
-  } else {
-    backoff_ = options_.backoff_min;
-    note_room(full);
-  }
-}
-
-void Lane::note_room(bool full) {
-  if (full)
-    observer_.lane_failed(options_.number, {Errc::kStoreFull, {}, {}});
-  else if (full_)
-    observer_.lane_works(options_.number);
-  full_ = full;
-}
-
-void Lane::recover(const Error& why, Completion& done) {
-  if (!session_ || session_->is_broken()) {
-    lose_session(why);
-    if (!open_session()) {
-      take_answers(resolver_.give_up(clock_.now(), down_), done);
-      return;
-    }
-  }
-  if (resolver_.empty()) return;
-  take_answers(resolver_.resolve(planner_, session_->messages()), done);
-  if (session_->is_broken()) lose_session(down_);
-}
-
-void Lane::take_answers(CommitResolver::Answers answers, Completion& done) {
-  if (!answers.heads.empty()) engine_.cache().committed(answers.heads);
-  if (answers.resolved > 0) observer_.resolved(answers.resolved);
-  if (answers.broken) down_ = answers.why_broken;
-  for (CommitResolver::Answer& answer : answers.answers)
-    done.appends.push_back({answer.ticket, std::move(answer.answer), 0, 0, 0});
-}
-
-void Lane::call(std::vector<std::unique_ptr<StoreCall>>& calls, Completion& done) {
-  std::vector<std::unique_ptr<StoreCall>> marks;
-  for (std::unique_ptr<StoreCall>& one : calls) {
-    if (one->read_mark()) {
-      marks.push_back(std::move(one));
-      continue;
-    }
-    if (!session_) {
-      one->refuse(down_);
-    } else if (auto ran = one->run(*session_); session_->is_broken()) {
-      recover(ran ? down_ : ran.error(), done);
-      if (!ran && ran.error().code == Errc::kStoreDown && session_)
-        static_cast<void>(one->run(*session_));
-    }
-    done.calls.push_back(std::move(one));
-  }
-  if (marks.empty()) return;
-  mark_reads(marks);
-  if (session_ && session_->is_broken()) recover(down_, done);
-  std::ranges::move(marks, std::back_inserter(done.calls));
-}
-
-void Lane::mark_reads(std::vector<std::unique_ptr<StoreCall>>& marks) {
-  if (!session_) {
-    for (auto& one : marks) one->refuse(down_);
-    return;
-  }
-  std::vector<ReadMark> all;
-  all.reserve(marks.size());
-  for (const auto& one : marks) all.push_back(*one->read_mark());
-  auto answers = session_->membership().mark_read(all);
-  for (int tries = 1; !answers && answers.error().code == Errc::kOverloaded && tries < 3; ++tries)
-    answers = session_->membership().mark_read(all);
-  for (std::size_t i = 0; i < marks.size(); ++i) {
-    if (answers)
-      marks[i]->marked((*answers)[i]);
-    else
-      marks[i]->refuse(answers.error());
-  }
-}
-
-void Lane::refuse(LaneBatch batch, const Error& why, Completion& done) {
-  for (const AppendRequest& request : batch.appends)
-    done.appends.push_back({request.ticket, std::unexpected(why), 0, 0, 0});
-  for (std::unique_ptr<StoreCall>& one : batch.calls) {
-    one->refuse(why);
-    done.calls.push_back(std::move(one));
-  }
-}
-
-bool Lane::open_session() {
-  auto opened = engine_.open_writer();
-  if (opened) {
-    session_ = std::move(*opened);
-    planner_.forget();
-    look();
-    return session_ != nullptr;
-  }
-  down_ = opened.error();
-  observer_.lane_failed(options_.number, down_);
-  back_off();
-  return false;
-}
-
-void Lane::back_off() {
-  next_try_ =
-      clock_.now() + Millis{1 + random_->below(static_cast<std::uint64_t>(backoff_.count()))};
-  backoff_ = std::min(backoff_ * 2, options_.backoff_max);
-  const std::scoped_lock guard(mutex_);
-  shut_ = down_;
-}
-
-void Lane::lose_session(const Error& why) {
-  session_.reset();
-  // Whatever broke it: for the callers after this one nothing was done.
-  down_ = {why.code == Errc::kStoreFull ? Errc::kStoreFull : Errc::kStoreDown, why.detail, {}};
-  observer_.lane_failed(options_.number, down_);
-  back_off();
-}
-
-void Lane::look() {
-  next_look_ = clock_.now() + options_.look_period;
-  const Status looked = observer_.look(options_.number, *session_);
-  if (session_->is_broken()) {
-    lose_session(looked ? Error{Errc::kStoreDown, "lost while idle", {}} : looked.error());
-    return;
-  }
-  {
-    // The door is open before anyone is told so.
-    const std::scoped_lock guard(mutex_);
-    shut_.reset();
-  }
-  if (!looked)
-    observer_.lane_failed(options_.number, looked.error());
-  else if (!full_)
-    observer_.lane_works(options_.number);
-}
-
-void Lane::deliver(Completion done) {
-  if (!done.empty()) sink_(std::move(done));
+  core_.end();
 }
 
 }  // namespace hy::das

@@ -49,8 +49,7 @@ void ReadPool::offer(std::unique_ptr<StoreCall> call, Completion& refused) {
 }
 
 void ReadPool::run() {
-  Reader reader;
-  reader.next_try = clock_.now();
+  ReaderCore reader(engine_, clock_, options_.backoff);
   for (;;) {
     Completion done;
     {
@@ -64,41 +63,9 @@ void ReadPool::run() {
         queue_.pop_front();
       }
     }
-    for (std::unique_ptr<StoreCall>& call : done.calls) serve(reader, call);
+    for (const std::unique_ptr<StoreCall>& call : done.calls) reader.serve(*call);
     sink_(std::move(done));
   }
-}
-
-void ReadPool::serve(Reader& reader, std::unique_ptr<StoreCall>& call) {
-  if (call->deadline() <= clock_.now()) {
-    call->refuse({Errc::kDeadlineExceeded, "in the readers' queue", {}});
-    return;
-  }
-  // A session that broke while idle is noticed by its first use: reads are run once more.
-  for (int tries = 1;; ++tries) {
-    if (!has_session(reader)) {
-      call->refuse(reader.down);
-      return;
-    }
-    const Status ran = call->run(*reader.session);
-    if (!reader.session->is_broken()) return;
-    reader.session.reset();
-    if (ran || ran.error().code != Errc::kStoreDown || tries == 2) return;
-  }
-}
-
-bool ReadPool::has_session(Reader& reader) {
-  if (reader.session && !reader.session->is_broken()) return true;
-  reader.session.reset();
-  if (clock_.now() < reader.next_try) return false;
-  auto opened = engine_.open_reader();
-  if (opened) {
-    reader.session = std::move(*opened);
-    return true;
-  }
-  reader.down = opened.error();
-  reader.next_try = clock_.now() + options_.backoff;
-  return false;
 }
 
 }  // namespace hy::das

@@ -7,7 +7,8 @@
 #include <thread>
 #include <vector>
 
-#include "das/lane/lane.h"
+#include "das/lane/reader_core.h"
+#include "das/lane/work_port.h"
 
 namespace hy::das {
 
@@ -18,8 +19,7 @@ struct ReadPoolOptions {
   Millis backoff{200};               ///< between two tries to open a session
 };
 
-/// Readers: a few threads, each with a reading session, one bounded queue. A reader whose session
-/// broke opens another; while that fails it refuses at once with the reason.
+/// Readers: a few threads, each with a reading session (reader_core.h), one bounded queue.
 class ReadPool {
  public:
   /// engine and clock outlive the pool.
@@ -36,14 +36,7 @@ class ReadPool {
   [[nodiscard]] std::size_t queued() const;
 
  private:
-  struct Reader {
-    std::unique_ptr<StoreSession> session;
-    Error down{Errc::kStoreDown, "not yet reached", {}};
-    MonoTime next_try;
-  };
   void run();
-  void serve(Reader& reader, std::unique_ptr<StoreCall>& call);
-  bool has_session(Reader& reader);
 
   const ReadPoolOptions options_;
   Engine& engine_;

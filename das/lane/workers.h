@@ -5,6 +5,7 @@
 
 #include "das/lane/lane.h"
 #include "das/lane/read_pool.h"
+#include "das/lane/work_port.h"
 
 namespace hy::das {
 
@@ -14,23 +15,22 @@ struct WorkerOptions {
   ReadPoolOptions readers;
 };
 
-/// The threads that hold sessions: lanes for writes, a pool for reads. A conversation's appends
-/// come to one lane always. offer_*: one thread (the loop); stop(): another one may.
-class Workers {
+/// The work port of hy-das: threads that hold sessions, lanes for writes and a pool for reads.
+class Workers final : public WorkPort {
  public:
   using RandomMaker = std::function<std::unique_ptr<Random>()>;
   Workers(const WorkerOptions& options, Engine& engine, const Clock& clock,
           const RandomMaker& make_random, LaneObserver& observer, const CompletionSink& sink);
 
-  void start();
+  void start() override;
   /// Grouped here by lane, one wake-up each.
-  void offer(std::vector<AppendRequest> requests, Completion& refused);
-  /// A call that writes: the lane of `hash` (of the conversation or the uid).
-  void offer_write(std::unique_ptr<StoreCall> call, std::uint64_t hash, Completion& refused);
-  void offer_read(std::unique_ptr<StoreCall> call, Completion& refused);
+  void offer(std::vector<AppendRequest> requests, Completion& refused) override;
+  void offer_write(std::unique_ptr<StoreCall> call, std::uint64_t hash,
+                   Completion& refused) override;
+  void offer_read(std::unique_ptr<StoreCall> call, Completion& refused) override;
   /// Commits and answers what is queued, then ends all threads. Blocks.
-  void stop();
-  [[nodiscard]] std::size_t queued() const;
+  void stop() override;
+  [[nodiscard]] std::size_t queued() const override;
   [[nodiscard]] std::size_t lanes() const { return lanes_.size(); }
 
  private:

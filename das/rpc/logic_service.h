@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "common/rpc/stream.h"
-#include "das/lane/workers.h"
+#include "das/lane/work_port.h"
 #include "das/rpc/calls.h"
 
 namespace hy::das {
@@ -37,7 +37,7 @@ class LogicService {
   class StreamHandler;
 
   /// All arguments outlive the service.
-  LogicService(Options options, rpc::Loop& loop, Workers& workers, const CallContext& context,
+  LogicService(Options options, rpc::Loop& loop, WorkPort& workers, const CallContext& context,
                ServiceMetrics& metrics);
   ~LogicService();
   LogicService(const LogicService&) = delete;
@@ -78,7 +78,7 @@ class LogicService {
 
   const Options options_;
   rpc::Loop& loop_;
-  Workers& workers_;
+  WorkPort& workers_;
   const CallContext context_;
   ServiceMetrics& metrics_;
   std::map<std::uint64_t, rpc::Stream<Out>> streams_;

@@ -10,6 +10,7 @@
 
 #include <unistd.h>
 
+#include "das/lane/workers.h"
 #include "tests/unit/das/fake_engine.h"
 
 namespace hy::das {
