@@ -17,7 +17,7 @@ namespace hy::cli {
 struct Command {
   std::vector<std::string> argv;  ///< argv[0] is a path, or a name to be found in $PATH
   std::filesystem::path log;      ///< stdout and stderr are appended; empty: /dev/null
-  std::vector<std::string> env;   ///< "NAME=value" beside what is inherited; takes its place
+  std::vector<std::string> env{};  ///< "NAME=value" beside what is inherited; takes its place
 };
 
 /// How a program ended, in words: "exit code 2", "killed by signal 9".
