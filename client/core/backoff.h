@@ -5,6 +5,7 @@
 
 #include "common/base/clock.h"
 #include "common/base/random.h"
+#include "common/base/test_hooks.h"
 
 namespace hy::client {
 
@@ -17,6 +18,7 @@ namespace hy::client {
 
 /// Even over 0 .. span. span ≥ 0.
 [[nodiscard]] inline Millis jitter(Random& random, Millis span) {
+  if (mutant(Mutant::kBackoffWithoutJitter)) return std::max(span, Millis{0});
   return Millis(static_cast<std::int64_t>(
       random.below(static_cast<std::uint64_t>(std::max<std::int64_t>(span.count(), 0)) + 1)));
 }

@@ -5,6 +5,7 @@
 
 #include "client/core/records.h"
 #include "client/core/turn.h"
+#include "common/base/test_hooks.h"
 
 namespace hy::client {
 
@@ -27,9 +28,10 @@ class Cursor {
 
   Offer offer(Row row, std::uint32_t ahead_max) {
     const std::uint64_t seq = row.message.seq.value();
-    if (seq <= have()) return Offer::kOld;
+    const bool shows_again = mutant(Mutant::kPushShownTwice) && seq == have();
+    if (seq <= have() && !shows_again) return Offer::kOld;
     raise_head(row.message.seq);
-    if (seq > have() + 1) {
+    if (seq > have() + 1 && !mutant(Mutant::kCursorIsMax)) {
       if (ahead_.contains(seq)) return Offer::kOld;
       if (ahead_.size() >= ahead_max) return Offer::kNoRoom;
       ahead_.emplace(seq, std::move(row));

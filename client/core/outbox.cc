@@ -243,7 +243,15 @@ std::unique_ptr<OutboxRecord> Outbox::answered(Turn& turn, MonoTime now, const C
   if (item.record.step != Step::kRelayed) {
     item.record.step = Step::kRelayed;
     turn.writes.emplace_back(SetOutboxStep{id, Step::kRelayed, Errc::kOk});
-    turn.notices.emplace_back(StepChanged{id, Step::kRelayed, Errc::kOk, {}});
+    const Step shown = mutant(Mutant::kTickForRelayed) ? Step::kStored : Step::kRelayed;
+    turn.notices.emplace_back(StepChanged{id, shown, Errc::kOk, {}});
+  }
+  if (mutant(Mutant::kOutboxEmptiedByRelayed)) {
+    const ConversationId conversation = item.record.conversation;
+    line->items.erase(find(*line, id));
+    if (line->items.empty()) lines_.erase(conversation);
+    where_.erase(id);
+    turn.writes.emplace_back(DropOutbox{id});
   }
   return nullptr;
 }

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "common/base/ids.h"
+#include "common/base/test_hooks.h"
 
 namespace hy::client {
 
@@ -39,8 +40,9 @@ class PushAcks {
   /// the entry asks for again. `is_stored(conversation, seq)`: the device's run has reached seq.
   template <class F>
   std::optional<std::uint32_t> take(F&& is_stored) {
-    while (!waiting_.empty() && (waiting_.front().seq.value() == 0 ||
-                                 is_stored(waiting_.front().conversation, waiting_.front().seq))) {
+    while (!waiting_.empty() &&
+           (waiting_.front().seq.value() == 0 || mutant(Mutant::kAckBeforePersist) ||
+            is_stored(waiting_.front().conversation, waiting_.front().seq))) {
       reached_ = waiting_.front().n;
       waiting_.pop_front();
     }

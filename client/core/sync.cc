@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "client/core/backoff.h"
+#include "common/base/test_hooks.h"
 
 namespace hy::client {
 
@@ -10,7 +11,7 @@ bool Sync::logged_in(Turn& turn, MonoTime now, DeviceRecord& device, const Login
   is_connected_ = true;
   done_once_ = false;
   in_flight_ = false;
-  wanted_ = true;
+  wanted_ = !mutant(Mutant::kLoginHeadsTrusted);
   by_counter_ = wanted_by_counter_ = false;
   page_after_.reset();
   partial_ = login.registration_partial;

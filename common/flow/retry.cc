@@ -1,4 +1,5 @@
 #include "common/flow/retry.h"
+#include "common/base/test_hooks.h"
 
 #include <algorithm>
 
@@ -32,6 +33,7 @@ void RetryBudget::on_request() {
 }
 
 bool RetryBudget::take() {
+  if (mutant(Mutant::kRetryWithoutBudget)) return true;
   if (credit_ < kOneRetry) {
     ++refused_;
     return false;

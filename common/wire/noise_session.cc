@@ -1,4 +1,5 @@
 #include "common/wire/noise_session.h"
+#include "common/base/test_hooks.h"
 
 #include <algorithm>
 #include <utility>
@@ -22,7 +23,8 @@ void rekey(const ChannelSuite& suite, SecretKey32& key) {
 }
 
 void advance(const ChannelSuite& suite, SecretKey32& key, std::uint64_t& n) {
-  if (++n % limits::kRekeyEveryFrames == 0) rekey(suite, key);
+  const std::uint64_t early = mutant(Mutant::kRekeyOffByOne) ? 1 : 0;
+  if ((++n + early) % limits::kRekeyEveryFrames == 0) rekey(suite, key);
 }
 
 std::uint8_t* grow(Bytes& out, std::size_t by) {
@@ -46,8 +48,10 @@ Result<std::span<std::uint8_t>> Transport::open(ByteView ad, std::span<std::uint
   if (receive_n_ >= limits::kNonceStop) return fail(Errc::kConnectionTooOld);
   // n moves only after the tag was checked: a forged frame must not shift the sequence.
   if (!crypto::aead_open(suite_->aead, receive_key_.reveal(), make_nonce(*suite_, receive_n_), ad,
-                         sealed, sealed.data()))
+                         sealed, sealed.data())) {
+    if (mutant(Mutant::kNonceMovesOnFailure)) ++receive_n_;
     return fail(Errc::kBadFrame);
+  }
   advance(*suite_, receive_key_, receive_n_);
   return sealed.first(sealed.size() - crypto::kAeadTagBytes);
 }

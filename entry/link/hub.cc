@@ -115,10 +115,12 @@ void Hub::finish_registrations(MonoTime now) {
   while (!registering_.empty()) {
     Registering& first = registering_.front();
     if (!first.cancelled) {
-      if (!routers_.live_replicas_confirmed(first.op) && now < first.deadline) return;
+      const bool waits = !mutant(Mutant::kRegisteredAfterLoginAnswer) && now < first.deadline;
+      if (waits && !routers_.live_replicas_confirmed(first.op)) return;
       // "Not every replica knows this session yet": the device syncs once more after its first
       // PONG.
-      const bool partial = !routers_.all_replicas_confirmed(first.op);
+      const bool partial = !routers_.all_replicas_confirmed(first.op) &&
+                           !mutant(Mutant::kRegisteredAfterLoginAnswer);
       if (partial) {
         sync_point("entry.registered_partly");
         ++counts_.logins_partial;
@@ -138,6 +140,7 @@ void Hub::on_closed(const Closed& closed) {
   PlacementLog& log = routers_.placements();
   if (closed.session) {
     sync_point("entry.before_del");
+    if (mutant(Mutant::kUnreachableKeepsPlacement) && closed.why == Errc::kUnreachable) return;
     log.erase(closed.session->uid, closed.session->slot, closed.conn);
     return;
   }
@@ -165,7 +168,7 @@ void Hub::on_kick(const RouterKick& kick) {
   ConnId conn = kick.conn;
   if (conn == ConnId{}) {
     const auto live = routers_.placements().find(kick.uid, kick.slot);
-    if (!live || !(live->epoch < kick.below)) return;
+    if (!live || (!(live->epoch < kick.below) && !mutant(Mutant::kKickWithoutEpoch))) return;
     conn = live->conn;
   }
   for (Registering& entry : registering_) {

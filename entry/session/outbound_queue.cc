@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/base/test_hooks.h"
 
 namespace hy::entry {
 namespace {
@@ -34,6 +35,7 @@ OutboundQueue::Push OutboundQueue::offer_push(OutFrame frame, bool ephemeral,
 }
 
 void OutboundQueue::drop_push() {
+  if (mutant(Mutant::kFullQueueDropsSilently)) return;
   if (!hinting_) {
     hinting_ = true;
     hint();

@@ -122,7 +122,7 @@ std::optional<MonoTime> PushWindow::deadline(const WindowLimits& limits,
 bool PushWindow::step(MonoTime now, const WindowLimits& limits, const RoundTrip& round_trip,
                       std::vector<Resend>& out) {
   const auto due = deadline(limits, round_trip);
-  if (!due || now < *due) return true;
+  if (!due || now < *due || mutant(Mutant::kWindowNotResent)) return true;
   if (resends_ >= limits.resends_max) return false;
   sync_point("entry.before_push_resend");
   ++resends_;

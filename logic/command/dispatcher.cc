@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "common/base/test_hooks.h"
 #include "hy/client/v1/command.pb.h"
 #include "logic/metrics.h"
 
@@ -75,7 +76,7 @@ void Dispatcher::fence(const CommandRow& row, RequestPtr request, Bytes body) {
   p_.fence.check(key, epoch,
                  [this, &row, request = std::move(request),
                   body = std::move(body)](const AuthFence::Verdict& verdict) mutable {
-                   if (verdict.is_stale) {
+                   if (verdict.is_stale && !mutant(Mutant::kSendIgnoresAuthEpoch)) {
                      return request->refuse(RefusalBody{.code = Errc::kStaleSession},
                                             Errc::kStaleSession);
                    }

@@ -121,7 +121,8 @@ void Deliverer::on_results(std::size_t replica, std::uint64_t id,
   bool is_acked = false;
   for (const TargetResult& r : results) {
     metrics_.push_result(r.result);
-    if (r.result == DeliverResult::kAcked) {
+    if (r.result == DeliverResult::kAcked ||
+        (mutant(Mutant::kRelayedOnWritten) && r.result == DeliverResult::kWritten)) {
       // A device of the sender's own does not make a message RELAYED.
       is_acked = is_acked || r.uid == pending.receiver;
       continue;

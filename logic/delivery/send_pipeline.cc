@@ -74,6 +74,10 @@ void SendPipeline::append(const OpPtr& op, std::uint64_t member_version) {
   request.after = op->order.after;
   request.call = op->order.call;
   request.dyed = op->order.dyed;
+  if (mutant(Mutant::kPushBeforeCommit)) {
+    p_.relay.run(message_of(*op, Seq{}, 0), op->order.sender_slot, op->order.receiver,
+                 op->order.call, [](bool) {});
+  }
   sync_point("logic.after_rules_before_append");
   p_.trace.mark(op->trace, Rung::kAppendSent, now);
   // The turn outlives the call: its release starts the next command, whose append must come after.

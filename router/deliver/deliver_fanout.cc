@@ -46,7 +46,8 @@ void DeliverFanout::resolve(const Target& target, Resolved& out, MonoTime now) {
     }
   }
   if (any) return;
-  const auto result = link_.is_ready() ? DeliverResult::kGone : DeliverResult::kUnknown;
+  const bool may_say_gone = link_.is_ready() || mutant(Mutant::kWarmingAnswersOffline);
+  const auto result = may_say_gone ? DeliverResult::kGone : DeliverResult::kUnknown;
   out.outcomes.push_back({target.uid, Slot::kNone, result});
 }
 

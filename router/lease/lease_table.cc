@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/test_hooks.h"
+
 namespace hy::router {
 
 LeaseTable::LeaseTable(LeaseRules rules, const std::vector<EntryId>& topology, MonoTime now)
@@ -13,6 +15,7 @@ bool LeaseTable::observe(MonoTime now) {
   const auto gap = now - observed_;
   observed_ = std::max(observed_, now);
   if (gap <= rules_.tick + rules_.pause_from) return false;
+  if (mutant(Mutant::kNoSelfPauseGuard)) return false;
   ++wakes_;
   woke_ = now;
   for (auto& [entry, lease] : leases_) {

@@ -322,6 +322,7 @@ std::vector<EntryId> RouterLink::tick(MonoTime now) {
 
 void RouterLink::sweep(MonoTime now) {
   MonoTime before = now - rules_.tombstone_min;
+  if (mutant(Mutant::kTombstoneDroppedAtOnce)) before = now;
   for (const auto& [entry, p] : peers_) {
     if (leases_.state(entry) == LeaseState::kAlive) before = std::min(before, p.agreed_at);
   }

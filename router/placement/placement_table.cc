@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "common/base/check.h"
+#include "common/base/test_hooks.h"
 
 namespace hy::router {
 namespace {
@@ -136,11 +137,13 @@ Row PlacementTable::unpack(std::uint64_t uid, Slot slot, const Packed& packed) c
 }
 
 bool PlacementTable::is_live(const Packed& packed) const {
-  return packed.dead_since == 0 && state_if(EntryId{packed.entry})->current == packed.life;
+  return packed.dead_since == 0 && (mutant(Mutant::kOldIncarnationLives) ||
+                                    state_if(EntryId{packed.entry})->current == packed.life);
 }
 
 bool PlacementTable::is_live(const Row& row) const {
-  return !row.dead && incarnation(row.entry) == row.incarnation;
+  return !row.dead &&
+         (mutant(Mutant::kOldIncarnationLives) || incarnation(row.entry) == row.incarnation);
 }
 
 void PlacementTable::count_live(const Row& row, bool add) {
@@ -160,6 +163,15 @@ MergeOutcome PlacementTable::merge(const Row& row, MonoTime now) {
   const auto life = std::ranges::find(s.lives, row.incarnation);
   if (life == s.lives.end()) return {};
   auto& map = shards_->of(row.uid, row.slot);
+  if (mutant(Mutant::kNoTombstone) && row.dead) {
+    const auto found = map.find(row.uid.value());
+    if (found == map.end()) return {MergeOutcome::Kind::kApplied, std::nullopt};
+    const Row before = unpack(row.uid.value(), row.slot, found->second);
+    if (is_live(found->second)) count_live(before, false);
+    map.erase(found);
+    --rows_;
+    return {MergeOutcome::Kind::kApplied, before};
+  }
   const auto [at, is_new] = map.try_emplace(row.uid.value());
   Packed& packed = at->second;
   MergeOutcome outcome{MergeOutcome::Kind::kApplied, std::nullopt};
@@ -171,7 +183,9 @@ MergeOutcome PlacementTable::merge(const Row& row, MonoTime now) {
     was_live = is_live(packed);
     const bool same = *outcome.before == row;
     if (same) packed.dump = s.dump;
-    if (!(rank(*outcome.before) < rank(row))) {
+    const bool wins = mutant(Mutant::kMergeReversed) ? rank(row) < rank(*outcome.before)
+                                                     : rank(*outcome.before) < rank(row);
+    if (!wins) {
       outcome.kind = same ? MergeOutcome::Kind::kSame : MergeOutcome::Kind::kLost;
       return outcome;
     }
@@ -212,6 +226,7 @@ void PlacementTable::begin_dump(EntryId entry) {
 }
 
 std::size_t PlacementTable::end_dump(EntryId entry, MonoTime now) {
+  if (mutant(Mutant::kSnapshotDoesNotRemove)) return 0;
   EntryState& s = state(entry);
   std::size_t ended = 0;
   for (std::uint32_t bucket = 0; bucket < kBuckets && s.live > 0; ++bucket) {

@@ -25,6 +25,8 @@ class TestStore {
   virtual Result<std::unique_ptr<Engine>> open() = 0;
   /// Whether several engines (das processes) may be open at once.
   [[nodiscard]] virtual bool is_shared() const = 0;
+  /// Whether a process started by this one works on the same store.
+  [[nodiscard]] virtual bool is_seen_by_children() const { return true; }
   /// Moves the store's clock; false: this store's clock cannot be moved.
   virtual bool move_clock(Millis by) = 0;
 };

@@ -5,6 +5,8 @@
 
 #include "client/sdk/store/store.h"
 
+#include "common/base/test_hooks.h"
+
 namespace hy::client {
 namespace {
 
@@ -82,7 +84,9 @@ class MemoryStore final : public Store {
     const Key key{message.sender, message.client_msg_id};
     const auto [at, is_new] = line.ids.try_emplace(key, message.provisional);
     const bool moves = !is_new && at->second && !message.provisional;
-    fates.push_back(is_new ? RowFate::kNew : moves ? RowFate::kMoved : RowFate::kKnown);
+    fates.push_back(is_new || mutant(Mutant::kPushShownTwice) ? RowFate::kNew
+                    : moves                                   ? RowFate::kMoved
+                                                              : RowFate::kKnown);
     if (moves) at->second = false;
     if (is_new) {
       line.order.push_back(key);

@@ -163,7 +163,7 @@ Status SqliteStore::put(const PutRow& w, std::vector<RowFate>& fates) {
     }
   }
   if (row && (m.provisional || has_seq)) {
-    fates.push_back(RowFate::kKnown);
+    fates.push_back(mutant(Mutant::kPushShownTwice) ? RowFate::kNew : RowFate::kKnown);
     return {};
   }
   if (!m.provisional) HY_TRY_VOID(free_seq(conversation, m.seq));
