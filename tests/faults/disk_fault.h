@@ -14,11 +14,11 @@ struct DiskControl;  // shared memory with the shim: disk_control.h
 
 /// What the shim libhy_disk_fault.so does to files below its prefix. All zero: nothing.
 struct DiskFaultState {
-  int write_errno = 0;     ///< ENOSPC, EIO …: write, pwrite, writev, fwrite, ftruncate, fallocate
-  std::int64_t room = -1;  ///< ≥ 0: so many bytes may still be written, then ENOSPC; -1: any
-  int sync_errno = 0;      ///< fsync, fdatasync, sync_file_range
-  Millis sync_delay{0};    ///< added to every fsync and fdatasync
-  std::string only_with;   ///< only paths that contain this text ("-wal"); empty: all
+  int write_errno = 0;      ///< ENOSPC, EIO …: write, pwrite, writev, fwrite, ftruncate, fallocate
+  std::int64_t room = -1;   ///< ≥ 0: so many bytes may still be written, then ENOSPC; -1: any
+  int sync_errno = 0;       ///< fsync, fdatasync, sync_file_range
+  Millis sync_delay{0};     ///< added to every fsync and fdatasync
+  std::string only_with{};  ///< only paths that contain this text ("-wal"); empty: all
 };
 
 struct DiskFaultCounters {

@@ -103,9 +103,9 @@ struct GateCounters {
 };
 
 struct GateOptions {
-  std::string name;                    ///< for messages
+  std::string name{};                  ///< for messages
   std::string listen = "127.0.0.1:0";  ///< "IP:PORT" (0: any) or "unix:/path"
-  std::string target;                  ///< "IP:PORT" or "unix:/path"; dialled per connection
+  std::string target{};                ///< "IP:PORT" or "unix:/path"; dialled per connection
   GateProtocol protocol = GateProtocol::kBytes;
   std::uint64_t seed = 1;
   /// Bound of what waits in the gate per connection and direction; beyond it the gate stops
