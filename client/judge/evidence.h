@@ -117,7 +117,7 @@ struct Rules {
   Nanos recovered_within = 60 * kSecond;     ///< after the last repair everything is normal
   Nanos ghost_within = 20 * kSecond;         ///< G11: two heartbeats of a silent disconnect
   Nanos presence_settles = 10 * kSecond;     ///< G11: an answer may be this old
-  std::int64_t sync_overlap_ms = 120'000;    ///< §6: since − overlap is what SYNC compares with
+  Nanos sync_stale = 60 * kSecond;           ///< §6: a head from the cache may be this old
   std::uint64_t first_tail = 10'000;         ///< rows that a device new to a conversation takes
   std::size_t samples_min = 200;             ///< below it shares (C-AVAIL, C-FLOW) are not judged
 
