@@ -70,7 +70,7 @@ MonoTime LaneCore::due() const {
 void LaneCore::begin() {
   if (session_ || clock_.now() < next_try_ || !open_session()) return;
   Completion done;
-  recover(down_, done);
+  resolve(done);
   deliver(std::move(done));
 }
 
@@ -145,16 +145,21 @@ void LaneCore::note_room(bool full) {
 }
 
 void LaneCore::recover(const Error& why, Completion& done) {
-  if (!session_ || session_->is_broken()) {
-    lose_session(why);
-    if (!open_session()) {
-      take_answers(resolver_.give_up(clock_.now(), down_), done);
-      return;
-    }
-  }
+  // Also a session that does not call itself broken: an engine that answered "store down" through
+  // it would answer so again, and what waits here would wait for ever.
+  lose_session(why);
+  if (open_session())
+    resolve(done);
+  else
+    take_answers(resolver_.give_up(clock_.now(), down_), done);
+}
+
+void LaneCore::resolve(Completion& done) {
   if (resolver_.empty()) return;
-  take_answers(resolver_.resolve(planner_, session_->messages()), done);
-  if (session_->is_broken()) lose_session(down_);
+  CommitResolver::Answers answers = resolver_.resolve(planner_, session_->messages());
+  const bool broken = answers.broken || session_->is_broken();
+  take_answers(std::move(answers), done);
+  if (broken) lose_session(down_);
 }
 
 void LaneCore::take_answers(CommitResolver::Answers answers, Completion& done) {

@@ -107,6 +107,7 @@ class LaneCore {
   bool open_session();
   /// The session broke: one new one at once, then everything unresolved is run on it.
   void recover(const Error& why, Completion& done);
+  void resolve(Completion& done);
   void look();
   void lose_session(const Error& why);
   void back_off();

@@ -55,7 +55,8 @@ PrivateServers* PrivateServers::get(std::string& why) {
     impl->store = std::move(*store);
     // Each test has a database of its own.
     std::ofstream(impl->store.folder / "init.sql", std::ios::app)
-        << "GRANT ALL PRIVILEGES ON *.* TO '" << impl->store.mysql_user << "'@'localhost';\n";
+        << "GRANT ALL PRIVILEGES ON *.* TO '" << impl->store.mysql_user
+        << "'@'localhost' WITH GRANT OPTION;\n";
     for (cli::ServiceSpec& service : impl->store.services) {
       const Status started = impl->supervisor.start(service);
       HY_CHECK(started.has_value());

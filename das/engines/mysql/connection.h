@@ -81,7 +81,7 @@ class Transaction {
 };
 
 /// Runs `work` and turns what it throws into errors, in one place. A lost connection is marked
-/// broken.
+/// broken, and so is one to a server that became read-only: the next one may lead to the primary.
 template <class Work>
 auto guarded(Connection& connection, Work work) -> decltype(work()) {
   try {
@@ -89,7 +89,7 @@ auto guarded(Connection& connection, Work work) -> decltype(work()) {
   } catch (const CommitUnknown& e) {
     return fail(Errc::kOutcomeUnknown, e.detail);
   } catch (const sql::SQLException& e) {
-    if (classify(e) == Failure::kLost) connection.mark_broken();
+    if (ends_session(classify(e))) connection.mark_broken();
     return std::unexpected(to_error(e));
   }
 }

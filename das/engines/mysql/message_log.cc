@@ -173,7 +173,7 @@ FastAppend MysqlMessageLog::append_fast(std::span<const AppendItem* const> items
     out = {FastResult::kUnknown, {}, {}, {Errc::kOutcomeUnknown, e.detail, {}}};
   } catch (const sql::SQLException& e) {
     const Failure failure = classify(e);
-    if (failure == Failure::kLost) connection_.mark_broken();
+    if (ends_session(failure)) connection_.mark_broken();
     const bool row_by_row = failure == Failure::kDuplicate || failure == Failure::kRetry;
     out = {row_by_row ? FastResult::kRolledBack : FastResult::kFailed, {}, {}, to_error(e)};
   }

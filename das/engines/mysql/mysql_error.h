@@ -19,6 +19,11 @@ enum class Failure : std::uint8_t {
 /// The one place that knows the server's error numbers.
 Failure classify(const sql::SQLException& e);
 
+/// The session is of no more use: whoever holds it must open another.
+constexpr bool ends_session(Failure failure) {
+  return failure == Failure::kLost || failure == Failure::kReadOnly;
+}
+
 /// For everything but COMMIT: kOverloaded, kStoreDown, kStoreFull or kInternal, with number and
 /// SQLSTATE in the detail (the server's text may quote values of rows, so it stays out).
 Error to_error(const sql::SQLException& e);

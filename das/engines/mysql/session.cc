@@ -9,8 +9,10 @@ namespace hy::das::mysql {
 
 Result<StoreFacts> MysqlSession::facts() {
   return guarded(*connection_, [&]() -> Result<StoreFacts> {
-    if (connection_->use() == Use::kWrite && is_read_only(*connection_))
+    if (connection_->use() == Use::kWrite && is_read_only(*connection_)) {
+      connection_->mark_broken();
       return fail(Errc::kStoreDown, "the server is read-only", Millis{1'000});
+    }
     const auto row = connection_->query(connection_->prepared(text(sql_text::kFacts)));
     if (!row->next()) return fail(Errc::kSchemaBroken, "store_state is empty");
     StoreFacts facts;

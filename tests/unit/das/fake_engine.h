@@ -18,6 +18,7 @@ enum class Fault : std::uint8_t {
   kLostCommit,     ///< COMMIT took effect, its reply was lost
   kDroppedCommit,  ///< COMMIT did not take effect, its reply was lost
   kFull,
+  kReadOnly,  ///< store down, said by a session that does not call itself broken
 };
 
 struct Row {
@@ -111,6 +112,7 @@ class Log final : public MessageLog {
       case Fault::kNone: return std::nullopt;
       case Fault::kLockWait: return Error{Errc::kOverloaded, "lock wait", {}};
       case Fault::kFull: return Error{Errc::kStoreFull, {}, {}};
+      case Fault::kReadOnly: return Error{Errc::kStoreDown, "read-only", {}};
       case Fault::kDown: broken = true; return Error{Errc::kStoreDown, "gone", {}};
       case Fault::kLostCommit:
       case Fault::kDroppedCommit: broken = true; return Error{Errc::kOutcomeUnknown, "lost", {}};

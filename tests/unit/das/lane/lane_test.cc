@@ -181,6 +181,17 @@ TEST_F(LaneTest, AnIdleConnectionThatDiedCostsNobodyAnAnswer) {
   for (std::uint64_t i = 1; i <= 3; ++i) EXPECT_EQ(code(i), Errc::kOk);
 }
 
+TEST_F(LaneTest, ASessionThatSaysStoreDownIsReplacedEvenIfItDoesNotCallItselfBroken) {
+  store_.faults = {Fault::kReadOnly, Fault::kReadOnly};
+  auto one = lane();
+  offer(*one, 1, 4);
+  one->start();
+  ASSERT_TRUE(wait([&] { return appends_.size() == 3; })) << "nobody waits for ever";
+  one->stop();
+  for (std::uint64_t i = 1; i <= 3; ++i) EXPECT_EQ(code(i), Errc::kOk);
+  EXPECT_EQ(store_.opened, 3);
+}
+
 TEST_F(LaneTest, StillUnknownAtTheDeadlineIsUnknownAndNeverRefused) {
   store_.faults = {Fault::kLostCommit};
   for (int i = 0; i < 1'000; ++i) store_.open_failures.push_back({Errc::kStoreDown, "away", {}});

@@ -1,0 +1,90 @@
+#include "tests/contract/mysql_store.h"
+
+/// Faults that only the server engine can have.
+namespace hy::das::contract {
+namespace {
+
+class MysqlFaults : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string why;
+    PrivateServers* servers = PrivateServers::get(why);
+    if (servers == nullptr) GTEST_SKIP() << why;
+    store_ = std::make_unique<MysqlStore>(*servers);
+    ASSERT_TRUE(store_->make()->start().has_value());
+  }
+  /// As hy-das connects: without the administrator's right to write on a read-only server.
+  std::unique_ptr<mysql::MysqlEngine> engine_of_a_plain_user() {
+    const auto options = store_->servers().options(store_->database());
+    store_->servers().run_sql("CREATE OR REPLACE USER plain@localhost IDENTIFIED BY '" +
+                              std::string(options.connect.password.reveal()) + "'");
+    store_->servers().run_sql("GRANT ALL PRIVILEGES ON " + store_->database() +
+                              ".* TO plain@localhost");
+    return store_->make([](mysql::MysqlOptions& change) {
+      change.connect.user = "plain";
+      change.auto_schema = false;
+    });
+  }
+  void make_pair(StoreSession& session) {
+    const std::vector<NewAccount> two(2);
+    const auto made = session.accounts().create(two);
+    ASSERT_OK(made);
+    a_ = *(*made)[0];
+    b_ = *(*made)[1];
+    ASSERT_OK(session.membership().open_pair(a_, b_));
+  }
+  AppendItem message(std::uint64_t number) const {
+    AppendItem item;
+    item.conv = ConversationId::pair(a_, b_);
+    item.sender = a_;
+    put_be(item.client_msg_id.bytes.data(), number);
+    put_be(item.payload_hash.data(), number);
+    item.member_version = 1;
+    item.body.bytes = "x";
+    return item;
+  }
+
+  std::unique_ptr<MysqlStore> store_;
+  Uid a_, b_;
+};
+
+/// While it lives, the server takes writes from administrators alone.
+class ReadOnlyServer {
+ public:
+  explicit ReadOnlyServer(PrivateServers& servers) : servers_(servers) {
+    servers_.run_sql("SET GLOBAL read_only = 1");
+  }
+  ~ReadOnlyServer() { servers_.run_sql("SET GLOBAL read_only = 0"); }
+
+ private:
+  PrivateServers& servers_;
+};
+
+TEST_F(MysqlFaults, AServerThatBecomesReadOnlyEndsTheSession) {
+  auto engine = engine_of_a_plain_user();
+  auto opened = engine->open_writer();
+  ASSERT_OK(opened);
+  make_pair(**opened);
+  ASSERT_OK((*opened)->messages().append_one(message(1)));
+  auto other = engine->open_writer();
+  ASSERT_OK(other);
+  {
+    const ReadOnlyServer read_only(store_->servers());
+    const AppendItem item = message(2);
+    const AppendItem* one = &item;
+    const auto fast = (*opened)->messages().append_fast({&one, 1});
+    EXPECT_EQ(fast.result, FastResult::kFailed);
+    EXPECT_EQ(fast.why.code, Errc::kStoreDown) << fast.why.detail;
+    EXPECT_TRUE((*opened)->is_broken()) << "a lane would go on asking the same session";
+    EXPECT_CODE((*other)->facts(), Errc::kStoreDown);
+    EXPECT_TRUE((*other)->is_broken());
+    EXPECT_CODE(engine->open_writer(), Errc::kStoreDown);
+    EXPECT_TRUE(engine->open_reader().has_value()) << "history can be read";
+  }
+  auto again = engine->open_writer();
+  ASSERT_OK(again);
+  EXPECT_EQ((*again)->messages().append_one(message(2))->stored.seq.value(), 2U);
+}
+
+}  // namespace
+}  // namespace hy::das::contract
