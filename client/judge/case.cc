@@ -201,6 +201,11 @@ const std::vector<std::uint32_t>& Case::devices_of(Uid uid) const {
   return at == devices_of_.end() ? kNobody : at->second;
 }
 
+bool Case::is_connected(std::uint32_t h, Nanos from, Nanos to) const {
+  const auto after = std::ranges::upper_bound(sessions_[h], from, {}, &Session::from);
+  return after != sessions_[h].begin() && std::prev(after)->to >= to;
+}
+
 bool Case::is_online_throughout(Uid uid, Nanos from, Nanos to) const {
   const auto at = online_.find(uid);
   if (at == online_.end()) return false;

@@ -117,6 +117,11 @@ class Case {
   /// nullptr: the dump does not know the conversation.
   [[nodiscard]] const Conversation* conversation(const ConversationId& conv) const;
   [[nodiscard]] const std::vector<Conversation>& conversations() const { return conversations_; }
+  /// Retention has removed the position.
+  [[nodiscard]] bool has_expired(const ConversationId& conv, std::uint64_t seq) const {
+    const Conversation* const known = conversation(conv);
+    return known != nullptr && seq < known->kept_from;
+  }
   /// Conversations of a person, as indexes of conversations().
   [[nodiscard]] const std::vector<std::uint32_t>& conversations_of(Uid uid) const;
   /// kNone: no row; then a pair is seen whole by its two people, a group by nobody.
@@ -132,6 +137,8 @@ class Case {
   /// Of one device, by time; of all devices of a person, by time.
   [[nodiscard]] const std::vector<Session>& sessions(std::uint32_t h) const { return sessions_[h]; }
   [[nodiscard]] const std::vector<std::uint32_t>& devices_of(Uid uid) const;
+  /// The device was connected during the whole of [from, to].
+  [[nodiscard]] bool is_connected(std::uint32_t h, Nanos from, Nanos to) const;
   /// A device of the person was connected during the whole of [from, to]; at some time in it.
   [[nodiscard]] bool is_online_throughout(Uid uid, Nanos from, Nanos to) const;
   [[nodiscard]] bool is_online_within(Uid uid, Nanos from, Nanos to) const;

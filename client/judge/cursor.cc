@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "client/judge/seq_set.h"
 
 namespace hy::judge {

@@ -61,8 +61,7 @@ void check_device(const Case& c, std::uint32_t h, Report& out) {
   const Resets resets(history);
   const auto compare = [&](const Event& e, std::uint64_t seq, Uid sender, bool has_sender,
                            const ClientMsgId& cmid) {
-    const Conversation* const conversation = c.conversation(e.conv);
-    if (conversation != nullptr && seq < conversation->kept_from) return;  // expired since
+    if (c.has_expired(e.conv, seq)) return;
     ++out.looked_at;
     const std::uint32_t r = c.row_at({e.conv, seq});
     const auto fault = [&](std::string what) {

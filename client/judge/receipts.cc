@@ -156,13 +156,15 @@ void check_falls(const Case& c, std::uint32_t h, FlatMap<InConv, std::uint64_t>&
   }
 }
 
-/// What the counter of a person in a conversation is, by hand.
+/// What the counter of a person in a conversation is, by hand; -1: it counts rows that have
+/// expired.
 std::int64_t unread_by_hand(const Case& c, Uid uid, const Conversation& conversation) {
   const MemberRow* const m = c.member(uid, conversation.conv);
   std::uint64_t from = m == nullptr ? 0 : m->read_seq;
   for (const std::uint32_t r : conversation.rows) {
     if (c.row(r).sender == uid) from = std::max(from, c.row(r).seq);
   }
+  if (from + 1 < conversation.kept_from) return -1;
   std::int64_t count = 0;
   for (const std::uint32_t r : conversation.rows) {
     const MessageRow& row = c.row(r);
@@ -225,7 +227,7 @@ Report check_unread(const Case& c) {
       if (at == last.end()) continue;
       const std::int64_t shown = history.events()[at->second].count();
       const std::int64_t right = by_hand(device.uid, conv);
-      if (shown < 0 || shown == right) continue;
+      if (shown < 0 || right < 0 || shown == right) continue;
       out.add({"",
                fmt::format("{} shows {} unread, it is {}", c.name(h), shown, right),
                device,
@@ -238,7 +240,7 @@ Report check_unread(const Case& c) {
     if (m.unread < 0) continue;
     ++out.looked_at;
     const std::int64_t right = by_hand(m.uid, m.conv);
-    if (m.unread == right) continue;
+    if (right < 0 || m.unread == right) continue;
     out.add({"",
              fmt::format("das counts {} unread of {}, it is {}", m.unread, m.uid.value(), right),
              {m.uid, Slot::kNone, 0},

@@ -31,7 +31,7 @@ void check_answers(const Case& c, Report& out) {
     const Nanos due = send.invoked_at + c.rules.answer_within;
     if (c.is_disturbed(send.invoked_at, c.rules.settle_after_fault) || c.is_disturbed(due, 0))
       continue;
-    if (!c.is_online_throughout(send.key.sender, send.invoked_at, send.invoked_at)) continue;
+    if (!c.is_connected(send.history, send.invoked_at, send.invoked_at)) continue;
     ++all;
     if (send.stored_at <= due) continue;
     ++bad;
@@ -105,7 +105,7 @@ void check_window(const Case& c, const FaultWindow& window, Report& out) {
     }
     if (send.invoked_at < first || send.invoked_at > last) continue;
     const Nanos due = send.invoked_at + c.rules.relayed_shown_within;
-    if (!c.is_online_throughout(send.key.sender, send.invoked_at, due)) continue;
+    if (!c.is_connected(send.history, send.invoked_at, due)) continue;
     if (!has_reader(c, send, send.invoked_at, due)) continue;
     ++all;
     if (c.shown_elsewhere(send.key) > due) {
