@@ -1,10 +1,10 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <mutex>
 
 #include "client/cli/session.h"
 #include "tests/e2e/cluster_fixture.h"
+#include "tests/e2e/screen.h"
 
 /// The SDK's promises against real daemons: a pulled cable, a cut connection, a process that ends
 /// with a full outbox, many clients on one thread.
@@ -12,29 +12,6 @@ namespace hy::cli {
 namespace {
 
 using SdkTest = ClusterTest;
-
-/// What a device showed, in order.
-struct Screen {
-  std::mutex mutex;
-  std::condition_variable changed;
-  std::vector<Bytes> bodies;
-
-  void watch(hy::Client& client) {
-    client.on_message([this](const Message& m) {
-      const std::lock_guard lock(mutex);
-      if (!m.moved) bodies.push_back(m.body);
-      changed.notify_all();
-    });
-  }
-  bool wait_for(std::size_t count, Millis within) {
-    std::unique_lock lock(mutex);
-    return changed.wait_for(lock, within, [&] { return bodies.size() >= count; });
-  }
-  std::vector<Bytes> all() {
-    const std::lock_guard lock(mutex);
-    return bodies;
-  }
-};
 
 TEST_P(SdkTest, APulledCableCostsNothingButTime) {
   const Account ann = make_user("ann");
