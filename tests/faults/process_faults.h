@@ -43,9 +43,9 @@ class Pauses {
   std::unique_ptr<Impl> impl_;
 };
 
-/// Takes descriptors away from a running process: RLIMIT_NOFILE's soft limit down to what is open
-/// now plus `spare`; the old limit returns with restore() or the destructor. What is open stays
-/// open.
+/// Takes descriptors away from a running process: RLIMIT_NOFILE's soft limit down until
+/// `spare` numbers are free; the old limit returns with restore() or the destructor. What is open
+/// stays open.
 class DescriptorSqueeze {
  public:
   /// Errors: kChildFailed (gone, or not ours).
