@@ -55,11 +55,12 @@ class StoreFaults : public testing::Test {
   static Result<std::unique_ptr<das::mysql::Connection>> product(std::string address = {}) {
     auto password = cli::read_file(servers->store.mysql_password_file);
     while (password && password->ends_with('\n')) password->pop_back();
-    return das::mysql::Connection::open({.address = "unix:" + servers->store.mysql_socket.string(),
+    if (address.empty()) address = "unix:" + servers->store.mysql_socket.string();
+    return das::mysql::Connection::open({.address = address,
                                          .user = "hongyan",
                                          .password = Secret(password.value_or("")),
                                          .database = "hongyan"},
-                                        use);
+                                        das::mysql::Use::kWrite);
   }
   static int error_of(das::mysql::Connection& connection, const char* sql) {
     try {
