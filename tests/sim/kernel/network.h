@@ -162,6 +162,7 @@ class Network {
     special_[key(a, b)] = quality;
   }
   void clear_quality(NodeId a, NodeId b) { special_.erase(key(a, b)); }
+  void clear_qualities() { special_.clear(); }
   [[nodiscard]] const LinkQuality& quality(const Node& a, const Node& b) const;
   /// Nodes whose links are device links.
   void mark_outer(NodeId node);

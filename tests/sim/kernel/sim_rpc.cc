@@ -496,10 +496,12 @@ void Server::Impl::shutdown() {
   for (const std::string& address : options.listen) sim::Network::get().unlisten(address, this);
   const auto all = streams;
   for (const auto& stream : all) {
-    stream->flush_all();
-    stream->finish();
+    if (!sim::is_dead_here()) {
+      stream->flush_all();
+      stream->finish();
+      tell_closed(*stream, "closed");
+    }
     stream->detach();
-    tell_closed(*stream, "closed");
     stream->handler.reset();
     over(*stream);
   }
@@ -698,12 +700,14 @@ void Client::Impl::stop() {
   dialling = false;
   ++dial_number;
   if (const auto stream = std::exchange(current, nullptr)) {
-    stream->flush_all();
+    if (!sim::is_dead_here()) {
+      stream->flush_all();
+      stream->finish();
+    }
     stream->over = true;
-    stream->finish();
     stream->detach();
   }
-  tell_down("stopped");
+  if (!sim::is_dead_here()) tell_down("stopped");  // a dead process tells itself nothing
 }
 
 Client::Client(Loop& loop, ClientOptions options, RawClientEvents& events)

@@ -1,0 +1,325 @@
+#include "tests/sim/cluster/device_host.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "client/core/codec.h"
+#include "common/base/check.h"
+
+namespace hy::sim {
+namespace {
+
+using client::AttemptId;
+using client::Type;
+
+constexpr Millis kStoreAgain{1'000};
+constexpr Millis kAnswerWithin{8'000};
+
+}  // namespace
+
+/// One connection of the device.
+struct DeviceHost::Wire final : EndPoint {
+  Wire(DeviceHost& h, AttemptId a, std::shared_ptr<Connection> c)
+      : host(h), attempt(a), connection(std::move(c)) {
+    connection->attach(Connection::kDialler, this);
+  }
+  ~Wire() override { connection->attach(Connection::kDialler, nullptr); }
+  Wire(const Wire&) = delete;
+  Wire& operator=(const Wire&) = delete;
+
+  void on_packet(Packet packet) override {
+    host.run([&](client::Device& d, client::Turn& t, MonoTime now) {
+      d.received(t, now, attempt,
+                 {reinterpret_cast<std::uint8_t*>(packet.bytes.data()), packet.bytes.size()});
+    });
+  }
+  void on_end(End how) override {
+    DeviceHost& h = host;
+    const AttemptId which = attempt;
+    connection->close(Connection::kDialler);
+    const auto self = h.wires_[which];  // lives until this call ends
+    h.wires_.erase(which);
+    h.run([&](client::Device& d, client::Turn& t, MonoTime now) {
+      d.closed(t, now, which, how == End::kFin ? "the server closed the connection" : "reset");
+    });
+  }
+
+  DeviceHost& host;
+  AttemptId attempt;
+  std::shared_ptr<Connection> connection;
+};
+
+DeviceHost::DeviceHost(World& world, Network& network, Node& node, DeviceSpec spec)
+    : world_(world),
+      network_(network),
+      node_(node),
+      spec_(std::move(spec)),
+      recorder_(judge::DeviceKey{spec_.uid, spec_.slot, spec_.installation}),
+      store_(client::make_memory_store()) {
+  identity_ = {spec_.name, spec_.uid, Secret("sim"), Secret()};
+  node_.boot = [this] { boot(); };
+  node_.destroy = [this] { destroy(); };
+  network_.mark_outer(node_.id());
+}
+
+void DeviceHost::boot() {
+  if (life_++ > 0) recorder_.restarted(world_.now());
+  load();
+  if (wants_online_) log_in();
+}
+
+void DeviceHost::destroy() {
+  ++crashes_;
+  world_.cancel(timer_);
+  armed_for_ = client::kNever;
+  forget_life();
+}
+
+void DeviceHost::forget_life() {
+  wires_.clear();
+  dialling_.clear();
+  device_.reset();
+  open_requests_ = 0;
+  recents_.clear();
+  submitting_.reset();
+}
+
+void DeviceHost::load() {
+  auto snapshot = store_->load();
+  HY_CHECK(snapshot.has_value());
+  if (snapshot->device.device_id.empty()) {
+    snapshot->device.device_id = "sim-" + spec_.name + "-" + std::to_string(spec_.installation) +
+                                 "-" + std::to_string(static_cast<int>(spec_.slot));
+  }
+  device_ = std::make_unique<client::Device>(spec_.settings, std::move(*snapshot), node_.random,
+                                             world_.now(), node_.clock.wall_ms());
+  device_->set_tap(&recorder_);
+}
+
+bool DeviceHost::strikes(std::uint32_t per_million) {
+  return faults != nullptr && per_million > 0 && world_.below(1'000'000) < per_million;
+}
+
+template <class F>
+bool DeviceHost::run(F&& f) {
+  if (device_ == nullptr || node_.is_zombie()) return false;
+  client::Turn turn;
+  f(*device_, turn, world_.now());
+  end_turn(turn);
+  return true;
+}
+
+void DeviceHost::end_turn(client::Turn& turn) {
+  const MonoTime now = world_.now();
+  device_->finish(turn, now);
+  if (node_.is_zombie()) return;  // died inside of the turn
+  std::vector<client::RowFate> fates;
+  if (!turn.writes.empty()) {
+    if (strikes(faults == nullptr ? 0 : faults->die_before_commit)) return world_.kill(node_);
+    if (strikes(faults == nullptr ? 0 : faults->store_fails)) return recover();
+    auto applied = store_->apply(turn.writes);
+    HY_CHECK(applied.has_value());
+    fates = std::move(*applied);
+    if (submitting_) {
+      const client::OutboxRecord& r = *submitting_;
+      recorder_.submitted(now, r.id, r.conversation, r.kind, r.body);
+      ++submitted_;
+      submitting_.reset();
+    }
+    recorder_.committed(now, turn, fates);
+    if (strikes(faults == nullptr ? 0 : faults->die_after_commit)) {
+      // The app shows what its store has after the restart: as if it had been told.
+      tell(turn, fates);
+      return world_.kill(node_);
+    }
+  }
+  act(turn);
+  if (!turn.net.empty() && strikes(faults == nullptr ? 0 : faults->die_after_sending)) {
+    tell(turn, fates);
+    return world_.kill(node_);
+  }
+  tell(turn, fates);
+  if (device_ != nullptr) arm();
+}
+
+void DeviceHost::act(client::Turn& turn) {
+  for (client::NetAction& action : turn.net) {
+    if (const auto* to = std::get_if<client::Connect>(&action)) {
+      connect(to->attempt, to->address);
+    } else if (auto* send = std::get_if<client::SendBytes>(&action)) {
+      const auto at = wires_.find(send->attempt);
+      if (at == wires_.end()) continue;
+      Packet packet;
+      packet.size = send->bytes.size();
+      packet.bytes = std::move(send->bytes);
+      at->second->connection->send(Connection::kDialler, std::move(packet));
+    } else if (const auto* close = std::get_if<client::CloseConnection>(&action)) {
+      dialling_.erase(close->attempt);
+      const auto at = wires_.find(close->attempt);
+      if (at == wires_.end()) continue;
+      at->second->connection->close(Connection::kDialler);
+      wires_.erase(at);
+    }
+  }
+}
+
+void DeviceHost::connect(AttemptId attempt, const std::string& address) {
+  dialling_.insert(attempt);
+  network_.dial(node_, address, {}, [this, attempt](std::shared_ptr<Connection> made) {
+    if (dialling_.erase(attempt) == 0) {
+      if (made != nullptr) made->close(Connection::kDialler);  // not wanted any more
+      return;
+    }
+    if (made == nullptr) {
+      run([&](client::Device& d, client::Turn& t, MonoTime now) {
+        d.connect_failed(t, now, attempt, "refused");
+      });
+      return;
+    }
+    wires_[attempt] = std::make_shared<Wire>(*this, attempt, std::move(made));
+    run([&](client::Device& d, client::Turn& t, MonoTime now) { d.connected(t, now, attempt); });
+  });
+}
+
+void DeviceHost::tell(const client::Turn& turn, const std::vector<client::RowFate>& fates) {
+  recorder_.told(world_.now(), turn, fates);
+  for (const client::Notice& notice : turn.notices) {
+    const auto* answered = std::get_if<client::Answered>(&notice);
+    if (answered == nullptr) continue;
+    if (open_requests_ > 0) --open_requests_;
+    const bool is_recents = recents_.erase(answered->token) > 0;
+    if (!is_recents || !answered->body) continue;
+    const auto rows = client::decode_recents(as_bytes(*answered->body));
+    if (!rows) continue;
+    for (const ConversationInfo& info : *rows) {
+      recorder_.unread(world_.now(), info.conversation, info.unread);
+    }
+  }
+}
+
+void DeviceHost::arm() {
+  const MonoTime at = device_->wake_at();
+  if (at == armed_for_) return;
+  world_.cancel(timer_);
+  armed_for_ = at;
+  if (at == client::kNever) return;
+  timer_ = world_.at(at, &node_, [this] {
+    armed_for_ = client::kNever;
+    run([](client::Device& d, client::Turn& t, MonoTime now) { d.tick(t, now); });
+  });
+}
+
+/// The transaction failed: nothing of the turn leaves; the cores are made anew from the store.
+void DeviceHost::recover() {
+  for (auto& [attempt, wire] : wires_) wire->connection->close(Connection::kDialler);
+  forget_life();
+  world_.cancel(timer_);
+  armed_for_ = client::kNever;
+  recorder_.restarted(world_.now());
+  timer_ = world_.after(kStoreAgain, &node_, [this] {
+    load();
+    if (wants_online_) log_in();
+  });
+}
+
+// ---- the person
+
+void DeviceHost::log_in() {
+  wants_online_ = true;
+  run([this](client::Device& d, client::Turn& t, MonoTime now) { d.login(t, now, identity_); });
+}
+
+void DeviceHost::log_out() {
+  wants_online_ = false;
+  run([](client::Device& d, client::Turn& t, MonoTime now) { d.logout(t, now); });
+}
+
+void DeviceHost::go_offline() {
+  wants_online_ = false;
+  run([](client::Device& d, client::Turn& t, MonoTime now) { d.close(t, now); });
+}
+
+bool DeviceHost::send(Uid to, const Bytes& body) {
+  bool taken = false;
+  run([&](client::Device& d, client::Turn& t, MonoTime now) {
+    const auto id = d.submit(t, now, node_.clock.wall_ms(), to, 1, body);
+    taken = id.has_value();
+    if (!taken) return;
+    client::OutboxRecord record;
+    record.id = *id;
+    record.conversation = ConversationId::pair(spec_.uid, to);
+    record.body = body;
+    submitting_ = std::move(record);
+  });
+  submitting_.reset();
+  return taken;
+}
+
+void DeviceHost::mark_read(ConversationId conv) {
+  run([&](client::Device& d, client::Turn& /*t*/, MonoTime now) {
+    const client::ConversationRecord* const record = d.inbox().find(conv);
+    if (record == nullptr || record->have.value() == 0) return;
+    if (record->have <= record->read_wanted) return;
+    recorder_.read_wanted(now, conv, record->have);
+    d.mark_read(now, conv, record->have);
+  });
+}
+
+void DeviceHost::retry_refused() {
+  if (device_ == nullptr) return;
+  for (const client::OutboxRecord& record : device_->outbox().items()) {
+    if (record.step != Step::kRefused && record.step != Step::kUnsure) continue;
+    run([&](client::Device& d, client::Turn& t, MonoTime now) {
+      if (d.retry(t, now, record.id)) submitting_ = record;
+    });
+    submitting_.reset();
+    return;
+  }
+}
+
+void DeviceHost::sync() {
+  run([](client::Device& d, client::Turn& /*t*/, MonoTime now) { d.sync_now(now); });
+}
+
+void DeviceHost::ask_recents() {
+  run([this](client::Device& d, client::Turn& /*t*/, MonoTime now) {
+    const std::uint64_t token = next_token_++;
+    recents_[token] = true;
+    ++open_requests_;
+    d.request(now, token, Type::kRecents, client::encode_recents(50), kAnswerWithin);
+  });
+}
+
+void DeviceHost::ask_history(ConversationId conv) {
+  run([&](client::Device& d, client::Turn& /*t*/, MonoTime now) {
+    ++open_requests_;
+    d.request(now, next_token_++, Type::kHistory, client::encode_history(conv, Seq{1}, Seq{0}, 20),
+              kAnswerWithin);
+  });
+}
+
+void DeviceHost::block(Uid uid, bool on) {
+  run([&](client::Device& d, client::Turn& /*t*/, MonoTime now) {
+    ++open_requests_;
+    d.request(now, next_token_++, Type::kBlock, client::encode_block(uid, on), kAnswerWithin);
+  });
+}
+
+void DeviceHost::drop_connection() {
+  run([](client::Device& d, client::Turn& t, MonoTime now) { d.drop_connection(t, now); });
+}
+
+std::size_t DeviceHost::open_sends() const {
+  if (device_ == nullptr) return 0;
+  const auto items = device_->outbox().items();
+  return static_cast<std::size_t>(std::ranges::count_if(items, [](const client::OutboxRecord& r) {
+    return r.step != Step::kRefused && r.step != Step::kUnsure;
+  }));
+}
+
+bool DeviceHost::is_settled() const {
+  return device_ != nullptr && device_->link().state() == LinkState::kOnline &&
+         device_->is_up_to_date() && open_sends() == 0 && open_requests_ == 0;
+}
+
+}  // namespace hy::sim
