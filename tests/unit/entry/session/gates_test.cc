@@ -36,6 +36,9 @@ TEST(IpRange, RefusesWhatIsNotAPrefix) {
                           "2001:db8::/129", "2001:db8::1/64"}) {
     EXPECT_FALSE(IpRange::parse(bad)) << bad;
   }
+  // A zero byte ended the address, and what stood behind it was swallowed.
+  EXPECT_FALSE(IpRange::parse(std::string_view("10.0.0.1\0.2", 11)));
+  EXPECT_FALSE(IpAddress::parse(std::string_view("::1\0/128", 8)));
 }
 
 TEST(AccessSet, HoldsAddressesPrefixesAndUsers) {
