@@ -24,6 +24,24 @@ redisContext* dial(const RedisOptions& options) {
   return redisConnectWithTimeout(options.address.substr(0, colon).c_str(), port, timeout);
 }
 
+/// One unfinished reply; what is asked for are single values of a few dozen bytes.
+constexpr std::size_t kReplyBytesMax = 64 * 1'024;
+
+/// hiredis allocates an array as large as its first line says and walks over it when it frees it:
+/// twelve bytes would cost 16 GiB and ten seconds. No command here is answered by an array.
+void* refuse_array(const redisReadTask* /*task*/, int /*elements*/) {
+  return nullptr;
+}
+
+void bound_replies(redisContext& context) {
+  static redisReplyObjectFunctions functions = [&] {
+    redisReplyObjectFunctions own = *context.reader->fn;
+    own.createArray = refuse_array;
+    return own;
+  }();
+  context.reader->fn = &functions;
+}
+
 RedisConnection::Reply to_reply(const redisReply& reply) {
   switch (reply.type) {
     case REDIS_REPLY_STRING:
@@ -38,9 +56,10 @@ RedisConnection::Reply to_reply(const redisReply& reply) {
 std::unique_ptr<RedisConnection> RedisConnection::open(const RedisOptions& options) {
   redisContext* context = dial(options);
   if (context == nullptr) return nullptr;
-  std::unique_ptr<RedisConnection> connection(new RedisConnection(context));
+  std::unique_ptr<RedisConnection> connection(new RedisConnection(context, options.timeout));
   if (context->err != 0 || redisSetTimeout(context, to_timeval(options.timeout)) != REDIS_OK)
     return nullptr;
+  bound_replies(*context);
   if (!options.password.empty()) {
     const auto answer = connection->run({{"AUTH", options.password.reveal()}});
     if (!answer || !answer->front()) return nullptr;
@@ -67,13 +86,24 @@ std::optional<std::vector<RedisConnection::Reply>> RedisConnection::run(
                                sizes.data()) != REDIS_OK)
       return std::nullopt;
   }
+  const auto deadline = std::chrono::steady_clock::now() + timeout_;
+  for (int is_written = 0; is_written == 0;) {
+    if (redisBufferWrite(context_, &is_written) != REDIS_OK) return std::nullopt;
+  }
   std::vector<Reply> replies;
   replies.reserve(commands.size());
-  for (std::size_t i = 0; i < commands.size(); ++i) {
+  while (replies.size() < commands.size()) {
     void* raw = nullptr;
-    if (redisGetReply(context_, &raw) != REDIS_OK || raw == nullptr) return std::nullopt;
-    replies.push_back(to_reply(*static_cast<redisReply*>(raw)));
-    freeReplyObject(raw);
+    if (redisReaderGetReply(context_->reader, &raw) != REDIS_OK) return std::nullopt;
+    if (raw != nullptr) {
+      replies.push_back(to_reply(*static_cast<redisReply*>(raw)));
+      freeReplyObject(raw);
+      continue;
+    }
+    // The socket's own time-out begins anew with each byte: a server that trickles is lost as well.
+    if (context_->reader->len - context_->reader->pos > kReplyBytesMax ||
+        std::chrono::steady_clock::now() >= deadline || redisBufferRead(context_) != REDIS_OK)
+      return std::nullopt;
   }
   return replies;
 }

@@ -20,6 +20,7 @@ struct RedisOptions {
 
 /// One blocking connection; pipelines what it is given. One thread at a time. Any failure, a
 /// time-out included, ends it: a late reply would be read as the answer to the next command.
+/// So do an array, which no command here is answered by, and a reply of more than 64 KiB.
 class RedisConnection {
  public:
   using Command = std::vector<std::string>;
@@ -37,8 +38,10 @@ class RedisConnection {
   std::optional<std::vector<Reply>> run(const std::vector<Command>& commands);
 
  private:
-  explicit RedisConnection(redisContext* context) : context_(context) {}
+  RedisConnection(redisContext* context, std::chrono::milliseconds timeout)
+      : context_(context), timeout_(timeout) {}
   redisContext* context_;
+  std::chrono::milliseconds timeout_;
 };
 
 }  // namespace hy::das::mysql
