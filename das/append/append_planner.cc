@@ -50,6 +50,8 @@ struct AppendPlanner::Plan {
 };
 
 BatchOutcome AppendPlanner::run(MessageLog& log, std::span<PendingAppend> batch) {
+  if (mutant(Mutant::kGapNotChecked))
+    for (PendingAppend& pending : batch) pending.item.after.reset();
   Plan plan;
   plan.leader_of.resize(batch.size());
   struct Key {
@@ -67,8 +69,9 @@ BatchOutcome AppendPlanner::run(MessageLog& log, std::span<PendingAppend> batch)
   std::ranges::sort(by_key, {}, [&](std::size_t i) { return std::pair(key_of(i), i); });
   for (std::size_t i = 0, first = 0; i < by_key.size(); ++i) {
     if (key_of(by_key[i]) != key_of(by_key[first])) first = i;
-    const std::size_t leader = by_key[first];
-    const bool same = batch[by_key[i]].item.payload_hash == batch[leader].item.payload_hash;
+    const std::size_t leader = mutant(Mutant::kNoDeduplication) ? by_key[i] : by_key[first];
+    const bool same = batch[by_key[i]].item.payload_hash == batch[leader].item.payload_hash ||
+                      mutant(Mutant::kPayloadHashIgnored);
     plan.leader_of[by_key[i]] = same ? leader : by_key[i];
     if (!same) plan.conflicts.push_back(by_key[i]);
   }
@@ -121,6 +124,10 @@ bool AppendPlanner::try_fast(MessageLog& log, std::span<PendingAppend> batch, co
   items.reserve(plan.leaders.size());
   for (const std::size_t i : plan.leaders) {
     AppendItem& item = batch[i].item;
+    // A store without the unique key: what this lane remembers is all that tells a repeat.
+    if (mutant(Mutant::kDeduplicationInCacheOnly) &&
+        recent_.has(item.conv, item.sender, item.client_msg_id))
+      return false;
     item.after_proven = item.after && recent_.has(item.conv, item.sender, *item.after);
     items.push_back(&item);
   }
@@ -140,6 +147,10 @@ bool AppendPlanner::try_fast(MessageLog& log, std::span<PendingAppend> batch, co
       return true;
     case FastResult::kRolledBack: sync_point("das.fast_rolled_back_before_slow"); return false;
     case FastResult::kUnknown:
+      if (mutant(Mutant::kUnknownCommitIsRefused)) {
+        all(AppendVerdict::State::kAnswered, {Errc::kForbidden, "the COMMIT failed", {}});
+        break;
+      }
       all(AppendVerdict::State::kUnknown, fast.why);
       // A payload that conflicts with one of the batch was never sent.
       for (const std::size_t i : plan.conflicts)
@@ -194,6 +205,8 @@ void AppendPlanner::one_by_one(MessageLog& log, std::span<PendingAppend* const> 
     if (!is_session_loss(error.code)) continue;
     verdict.state = error.code == Errc::kOutcomeUnknown ? AppendVerdict::State::kUnknown
                                                         : AppendVerdict::State::kNotDone;
+    if (mutant(Mutant::kUnknownCommitIsRefused) && error.code == Errc::kOutcomeUnknown)
+      verdict = {AppendVerdict::State::kAnswered, fail(Errc::kForbidden, "the COMMIT failed")};
     out.broken = true;
     out.why_broken = error;
     for (std::size_t k = i + 1; k < batch.size(); ++k)

@@ -19,8 +19,29 @@ bool settles_unknown(const Result<Stored>& answer) {
 
 }  // namespace
 
+/// Mutant: a read without the lock decides. While the old transaction is in flight it finds
+/// nothing.
+CommitResolver::Answers CommitResolver::resolve_by_plain_read(MessageLog& log) {
+  Answers out;
+  std::erase_if(open_, [&](const Open& open) {
+    if (!open.unknown) return false;
+    const AppendItem& item = open.pending.item;
+    const auto found = log.find({item.sender, item.conv, Seq{}, item.sender, item.client_msg_id});
+    if (!found && found.error().code != Errc::kMessageNotFound) return false;
+    ++out.resolved;
+    if (found)
+      out.answers.push_back(
+          {open.ticket, Stored{found->message.seq, found->message.server_ms, true}});
+    else
+      out.answers.push_back({open.ticket, fail(Errc::kForbidden, "it was not stored")});
+    return true;
+  });
+  return out;
+}
+
 CommitResolver::Answers CommitResolver::resolve(AppendPlanner& planner, MessageLog& log) {
   Answers out;
+  if (mutant(Mutant::kUnknownCommitByPlainRead)) out = resolve_by_plain_read(log);
   std::vector<PendingAppend*> batch;
   batch.reserve(open_.size());
   for (Open& open : open_) batch.push_back(&open.pending);

@@ -46,6 +46,7 @@ class CommitResolver {
   Answers give_up(MonoTime now, const Error& down);
 
  private:
+  Answers resolve_by_plain_read(MessageLog& log);
   std::vector<Open> open_;
 };
 

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/test_hooks.h"
+
 namespace hy::das {
 
 const VersionedCache::Entry* VersionedCache::find(const ConversationId& conv) const {
@@ -12,10 +14,12 @@ const VersionedCache::Entry* VersionedCache::find(const ConversationId& conv) co
 
 void VersionedCache::fill(const CommittedHead& head, std::int64_t read_ms, std::int64_t now_ms) {
   // A read "from the future" is a clock that stepped: it must not live longer than one made now.
-  const std::int64_t expires = std::min(read_ms, now_ms) + kHeadLifeMs;
+  const bool blind = mutant(Mutant::kCacheFilledWithoutVersion);
+  const std::int64_t expires = (blind ? now_ms : std::min(read_ms, now_ms)) + kHeadLifeMs;
   if (expires <= now_ms) return;
   Entry entry{head.head, head.head_ms, expires};
-  if (const Entry* known = find(head.conv); known != nullptr && known->expires_ms > now_ms) {
+  if (const Entry* known = find(head.conv);
+      known != nullptr && known->expires_ms > now_ms && !blind) {
     if (known->head > entry.head) return;
     entry.head_ms = std::max(entry.head_ms, known->head_ms);
     entry.expires_ms = std::max(entry.expires_ms, known->expires_ms);

@@ -1,6 +1,9 @@
 #include "das/lane/lane_core.h"
 
 #include <algorithm>
+#include <map>
+
+#include "common/base/test_hooks.h"
 
 namespace hy::das {
 namespace {
@@ -105,6 +108,7 @@ void LaneCore::append(LaneBatch& batch, Completion& done) {
   std::vector<PendingAppend> pending;
   pending.reserve(batch.appends.size());
   for (AppendRequest& request : batch.appends) pending.push_back(std::move(request.pending));
+  const bool acked = mutant(Mutant::kAckBeforeCommit) && ack_unseen(batch, pending);
   BatchOutcome outcome = planner_.run(session_->messages(), pending);
   // Heads and change counters are up before anyone is told: what an answer causes finds them.
   if (!outcome.heads.empty()) engine_.cache().committed(outcome.heads);
@@ -116,6 +120,7 @@ void LaneCore::append(LaneBatch& batch, Completion& done) {
     AppendVerdict& verdict = outcome.verdicts[i];
     const auto waited = begun - request.arrived;
     observer_.waited(waited);
+    if (acked) continue;
     if (verdict.state == AppendVerdict::State::kAnswered) {
       full = full || (!verdict.answer && verdict.answer.error().code == Errc::kStoreFull);
       done.appends.push_back(
@@ -134,6 +139,34 @@ void LaneCore::append(LaneBatch& batch, Completion& done) {
     backoff_ = options_.backoff_min;
     note_room(full);
   }
+}
+
+/// Mutant: everybody is told the place that he will probably get, and then COMMIT is tried.
+bool LaneCore::ack_unseen(const LaneBatch& batch, std::span<const PendingAppend> pending) {
+  Completion early;
+  std::map<ConversationId, std::uint64_t> heads;
+  MessageLog& log = session_->messages();
+  for (std::size_t i = 0; i < pending.size(); ++i) {
+    const AppendItem& item = pending[i].item;
+    const auto known = log.find({item.sender, item.conv, Seq{}, item.sender, item.client_msg_id});
+    if (!known && known.error().code != Errc::kMessageNotFound) return false;
+    Stored stored{Seq{}, clock_.wall_ms(), known.has_value()};
+    if (known) {
+      stored.seq = known->message.seq;
+    } else {
+      if (!heads.contains(item.conv)) {
+        PullQuery query{.uid = item.sender, .conv = item.conv, .last = 1};
+        query.messages_max = query.bytes_max = 1;
+        const auto tail = log.pull(query);
+        if (!tail) return false;
+        heads[item.conv] = tail->head.value();
+      }
+      stored.seq = Seq{++heads[item.conv]};
+    }
+    early.appends.push_back({batch.appends[i].ticket, stored, 0, 0, 1});
+  }
+  deliver(std::move(early));
+  return true;
 }
 
 void LaneCore::note_room(bool full) {

@@ -100,6 +100,7 @@ class LaneCore {
 
  private:
   void append(LaneBatch& batch, Completion& done);
+  bool ack_unseen(const LaneBatch& batch, std::span<const PendingAppend> pending);
   void call(std::vector<std::unique_ptr<StoreCall>>& calls, Completion& done);
   void mark_reads(std::vector<std::unique_ptr<StoreCall>>& marks);
   void take_answers(CommitResolver::Answers answers, Completion& done);

@@ -102,6 +102,17 @@ Result<DecodedCall> mark_read(const pb::MarkRead& in) {
   return DecodedCall{CallPlace::kWrite, hash_of(mark.conv), {}, mark};
 }
 
+/// Mutant: a cached head is taken for the head, however old it is.
+void believe_cache(CacheStore& cache, const ListQuery& query, ConversationPage& page) {
+  std::erase_if(page.rows, [&](ConversationRow& row) {
+    const auto cached = cache.heads({&row.conv, 1}).front();
+    if (!cached) return false;
+    row.head = cached->head;
+    row.head_ms = cached->head_ms;
+    return !query.newest_first && row.head_ms < query.since_ms;
+  });
+}
+
 Status list_into(StoreSession& session, const ListQuery& query, Useq useq, bool with_events,
                  const CallContext& context, pb::CallAnswer& answer) {
   pb::Conversations& out = *answer.mutable_conversations();
@@ -116,6 +127,7 @@ Status list_into(StoreSession& session, const ListQuery& query, Useq useq, bool 
   }
   sync_point("das.sync_after_counter_before_heads");
   HY_TRY(ConversationPage page, session.membership().list_conversations(query));
+  if (mutant(Mutant::kStaleCacheServedAsTruth)) believe_cache(context.cache, query, page);
   for (ConversationRow& row : page.rows) {
     if (row.last) cut_body(row.last->kind, kLastBodyBytesMax, row.last->body);
     encode(std::move(row), *out.add_rows());

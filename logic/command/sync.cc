@@ -47,6 +47,7 @@ void Sync::run(RequestPtr request, std::string_view body) {
   constexpr std::int64_t kOverlapMs =
       std::chrono::duration_cast<Millis>(limits::kSyncOverlap).count();
   query.since_ms = in.since() <= kOverlapMs ? 0 : in.since() - kOverlapMs;
+  if (mutant(Mutant::kSyncWithoutOverlap)) query.since_ms = in.since();
   query.useq = in.useq();
   query.limit = kPageRowsMax;
   query.with_events = in.page_after().empty();

@@ -3,6 +3,7 @@
 #include <optional>
 #include <utility>
 
+#include "common/base/test_hooks.h"
 #include "das/engines/embedded/store_file.h"
 
 namespace hy::das::embedded {
@@ -63,12 +64,15 @@ auto Link::write(Body&& body) -> decltype(body(std::declval<sqlite::Database&>()
   if (!transaction) return failed(std::move(transaction).error());
   auto result = body(turn->db);
   if (!result) {
+    if (mutant(Mutant::kHalfBatchAfterLockTimeout)) static_cast<void>(transaction->commit());
     transaction->rollback();
     return failed(std::move(result).error());
   }
   if (auto committed = transaction->commit(); !committed) {
     transaction->rollback();
-    return failed(std::move(committed).error());
+    auto unknown = failed(std::move(committed).error());
+    if (mutant(Mutant::kAckBeforeCommitOk)) return result;
+    return unknown;
   }
   return result;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "common/base/test_hooks.h"
 #include "das/engines/embedded/statements.h"
 
 namespace hy::das::embedded {
@@ -43,7 +44,15 @@ Status make_pair(sqlite::Database& db, Uid a, Uid b, std::int64_t now_ms) {
   HY_TRY(auto conversation, db.prepare(sql::kMakeConversation));
   conversation.bind_blob(1, conv).bind(2, now_ms);
   HY_TRY_VOID(conversation.run());
+  bool only_first = false;
+  if (mutant(Mutant::kUserConvAfterAppend)) {
+    HY_TRY(auto head, db.prepare(sql::kHead));
+    head.bind_blob(1, conv);
+    HY_TRY(const bool row, head.step());
+    only_first = row && head.integer(0) == 0;
+  }
   for (const Uid uid : {a, b}) {
+    if (only_first && uid == b) continue;
     HY_TRY(auto row, db.prepare(sql::kMakeUserConv));
     row.bind(1, uid.value()).bind_blob(2, conv);
     HY_TRY_VOID(row.run());

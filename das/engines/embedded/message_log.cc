@@ -86,6 +86,7 @@ Status append_run(sqlite::Database& db, sqlite::Statement& insert,
   HY_TRY(auto head, read_head(db, conv));
   if (!head) return fail(Errc::kMembersChanged, "no such conversation");
   sync_point("das.embedded_after_lock");
+  if (mutant(Mutant::kSeqBeforeLock)) head->seq = Seq{head->seq.value() - items.size()};
   for (std::size_t i = 0; i < items.size(); ++i) {
     const AppendItem& item = *items[i];
     if (item.member_version != head->member_version) return fail(Errc::kMembersChanged);
@@ -104,6 +105,17 @@ Status append_run(sqlite::Database& db, sqlite::Statement& insert,
   }
   HY_TRY_VOID(raise_head(db, conv, *head, now_ms));
   out.heads.push_back({items.front()->conv, head->seq, now_ms});
+  return {};
+}
+
+/// Mutant: the numbers are given for good before the transaction that uses them.
+Status give_numbers(sqlite::Database& db, std::span<const AppendItem* const> items) {
+  for (const AppendItem* item : items) {
+    HY_TRY(auto raise,
+           db.prepare("UPDATE conversation SET head_seq = head_seq + 1 WHERE conv = ?"));
+    raise.bind_blob(1, item->conv.to_bytes());
+    HY_TRY_VOID(raise.run());
+  }
   return {};
 }
 
@@ -135,6 +147,9 @@ Result<Member> member_of(sqlite::Database& db, Uid uid, std::string_view conv) {
 
 FastAppend SqliteMessageLog::append_fast(std::span<const AppendItem* const> items) {
   const MonoTime begun = link_.now();
+  if (mutant(Mutant::kSeqBeforeLock))
+    static_cast<void>(
+        link_.write([&](sqlite::Database& db) -> Status { return give_numbers(db, items); }));
   auto done = link_.write([&](sqlite::Database& db) -> Result<FastAppend> {
     FastAppend out;
     out.stored.reserve(items.size());
@@ -196,14 +211,19 @@ Result<AppendedOne> SqliteMessageLog::append_one(const AppendItem& item) {
           .bind(2, item.sender.value())
           .bind_blob(3, as_text(item.client_msg_id.bytes));
       HY_TRY(const bool row, known.step());
-      if (row) {
-        if (known.blob(2) != as_text(item.payload_hash)) return fail(Errc::kConflict);
+      if (row && !mutant(Mutant::kNoDeduplication)) {
+        if (known.blob(2) != as_text(item.payload_hash) && !mutant(Mutant::kPayloadHashIgnored))
+          return fail(Errc::kConflict);
         const Stored stored{Seq{known.unsigned_integer(0)}, known.integer(1), true};
         // A wall clock that stepped back since makes the row look young: move it then too.
         const std::int64_t age = now_ms - stored.server_ms;
         if (age > kOldRepeatMs || age < 0) {
           HY_TRY_VOID(move_head_ms(db, conv, now_ms));
           head->head_ms = now_ms;
+        }
+        if (mutant(Mutant::kHeadRaisedForRepeat)) {
+          head->seq = Seq{head->seq.value() + 1};
+          HY_TRY_VOID(raise_head(db, conv, *head, head->head_ms));
         }
         return AppendedOne{stored, {item.conv, head->seq, head->head_ms}};
       }

@@ -4,6 +4,7 @@
 #include <sys/file.h>
 #include <unistd.h>
 
+#include "common/base/test_hooks.h"
 #include "das/engines/embedded/migrations.h"
 
 namespace hy::das::embedded {
@@ -107,6 +108,9 @@ Status StoreFile::open_locked() {
   } else {
     HY_TRY_VOID(judge_schema(kMigrations, *applied));
   }
+  // Mutants: a store without the unique key.
+  if (mutant(Mutant::kNoDeduplication) || mutant(Mutant::kDeduplicationInCacheOnly))
+    HY_TRY_VOID(db.exec("DROP INDEX IF EXISTS message_identity"));
   // Every page is written anew and synced, and the WAL emptied, before anything that is read here
   // may confirm a message: a failed sync may have left pages that only look written.
   if (auto done = db.checkpoint(true); !done)

@@ -3,6 +3,8 @@
 #include <cppconn/driver.h>
 #include <cppconn/statement.h>
 
+#include "common/base/test_hooks.h"
+
 namespace hy::das::mysql {
 namespace {
 
@@ -115,7 +117,7 @@ Transaction::Transaction(Connection& connection) : connection_(connection) {
 Transaction::~Transaction() {
   if (!open_ || connection_.is_broken()) return;
   try {
-    connection_.exec("ROLLBACK");
+    connection_.exec(mutant(Mutant::kHalfBatchAfterLockTimeout) ? "COMMIT" : "ROLLBACK");
   } catch (const sql::SQLException&) {
     connection_.mark_broken();
   }
@@ -127,6 +129,7 @@ void Transaction::commit() {
     connection_.exec("COMMIT");
   } catch (const sql::SQLException& e) {
     connection_.mark_broken();
+    if (mutant(Mutant::kAckBeforeCommitOk)) return;
     throw CommitUnknown{"COMMIT did not return: server error " + std::to_string(e.getErrorCode())};
   }
 }

@@ -31,6 +31,12 @@ void MysqlMembership::make_rows(Uid a, Uid b) {
   put_all(conversation, conv);
   conversation.executeUpdate();
   sql::PreparedStatement& members = connection_.prepared(text(sql_text::kMakeMembers));
+  if (mutant(Mutant::kUserConvAfterAppend)) {
+    sql::PreparedStatement& head = connection_.prepared(text(sql_text::kHeadSeq));
+    put_all(head, conv);
+    const auto row = connection_.query(head);
+    if (row->next() && row->getUInt64(1) == 0) b = a;
+  }
   put_all(members, std::min(a, b), conv, std::max(a, b), conv);
   members.executeUpdate();
 }

@@ -150,8 +150,10 @@ FastAppend MysqlMessageLog::append_fast(std::span<const AppendItem* const> items
   }
   FastAppend out;
   try {
+    // Mutant: the numbers are given for good before the transaction that uses them.
+    if (mutant(Mutant::kSeqBeforeLock)) raise_heads(heads);
     Transaction transaction(connection_);
-    raise_heads(heads);
+    if (!mutant(Mutant::kSeqBeforeLock)) raise_heads(heads);
     sync_point("das.after_lock");
     const bool all_there = read_heads(heads);
     std::size_t at = 0;
@@ -199,9 +201,11 @@ Result<AppendedOne> MysqlMessageLog::append_under_lock(const AppendItem& item) {
   sync_point("das.slow_after_lock");
   sql::PreparedStatement& known = connection_.prepared(text(sql_text::kKnownMessage));
   put_all(known, item.conv, item.sender, item.client_msg_id.to_bytes());
-  if (const auto found = connection_.query(known); found->next()) {
+  if (const auto found = connection_.query(known);
+      found->next() && !mutant(Mutant::kNoDeduplication)) {
     const Stored first{Seq{found->getUInt64(1)}, found->getInt64(2), true};
-    if (bytes_of(found->getString(3)) != hash_bytes(item.payload_hash))
+    if (bytes_of(found->getString(3)) != hash_bytes(item.payload_hash) &&
+        !mutant(Mutant::kPayloadHashIgnored))
       return fail(Errc::kConflict, "other payload under this id");
     std::int64_t ms = head_ms;
     if (now - first.server_ms > kOldRepeatMs) {
@@ -209,6 +213,12 @@ Result<AppendedOne> MysqlMessageLog::append_under_lock(const AppendItem& item) {
       put_all(touch, now, item.conv);
       touch.executeUpdate();
       ms = std::max(ms, now);
+    }
+    if (mutant(Mutant::kHeadRaisedForRepeat)) {
+      sql::PreparedStatement& raise = connection_.prepared(text(sql_text::kSetHead));
+      const std::uint64_t none = 0;
+      put_all(raise, none, none, none, none, head + 1, countable_head, ms, item.conv);
+      raise.executeUpdate();
     }
     transaction.commit();
     return AppendedOne{first, {item.conv, Seq{head}, ms}};

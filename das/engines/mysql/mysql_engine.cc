@@ -2,6 +2,7 @@
 
 #include <cppconn/driver.h>
 
+#include "common/base/test_hooks.h"
 #include "das/engines/mysql/migrations.h"
 #include "das/engines/mysql/row.h"
 #include "das/engines/mysql/session.h"
@@ -109,6 +110,14 @@ Status MysqlEngine::check(Connection& connection) {
 Status MysqlEngine::start() {
   if (options_.auto_schema) HY_TRY_VOID(schema_apply());
   HY_TRY(auto connection, Connection::open(options_.connect, Use::kRead));
+  // Mutants: a store without the unique key.
+  if (mutant(Mutant::kNoDeduplication) || mutant(Mutant::kDeduplicationInCacheOnly)) {
+    HY_TRY_VOID(guarded(*connection, [&]() -> Status {
+      connection->exec("SET SESSION TRANSACTION READ WRITE");
+      connection->exec("ALTER TABLE message DROP INDEX IF EXISTS identity");
+      return {};
+    }));
+  }
   return check(*connection);
 }
 

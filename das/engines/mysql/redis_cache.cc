@@ -25,6 +25,12 @@ const std::string kRaiseHeads =
     "end "
     "end return #KEYS";
 
+/// Mutant: whoever comes last is believed, for a whole life.
+const std::string kSetHeads =
+    "for i = 1, #KEYS do "
+    "redis.call('SET', KEYS[i], ARGV[2 * i] .. ' ' .. ARGV[2 * i + 1], 'PX', 60000) "
+    "end return #KEYS";
+
 std::optional<CommittedHead> parse_head(const ConversationId& conv, const std::string& text) {
   std::uint64_t seq = 0;
   std::int64_t ms = 0;
@@ -82,7 +88,9 @@ void RedisCache::add_change(Commands& commands, Uid uid) {
 void RedisCache::add_raise(Commands& commands, std::span<const CommittedHead> heads,
                            std::int64_t life_ms) {
   if (heads.empty()) return;
-  RedisConnection::Command raise = {"EVAL", kRaiseHeads, std::to_string(heads.size())};
+  RedisConnection::Command raise = {
+      "EVAL", mutant(Mutant::kCacheFilledWithoutVersion) ? kSetHeads : kRaiseHeads,
+      std::to_string(heads.size())};
   for (const CommittedHead& head : heads) raise.push_back(keys::head(head.conv));
   raise.push_back(std::to_string(life_ms));
   for (const CommittedHead& head : heads) {
@@ -140,7 +148,8 @@ std::vector<std::optional<CommittedHead>> RedisCache::heads(std::span<const Conv
 
 void RedisCache::fill_heads(std::span<const CommittedHead> heads, std::int64_t read_began_ms) {
   sync_point("das.cache_fill_before_check");
-  const std::int64_t life = kHeadLifeMs - (clock_.wall_ms() - read_began_ms);
+  std::int64_t life = kHeadLifeMs - (clock_.wall_ms() - read_began_ms);
+  if (mutant(Mutant::kCacheFilledWithoutVersion)) life = kHeadLifeMs;
   if (life <= 0) return;
   Commands commands;
   add_raise(commands, heads, std::min(life, kHeadLifeMs));

@@ -1,0 +1,146 @@
+#include "tests/contract/contract.h"
+#include "tests/support/with_mutant.h"
+
+/// Bugs put into every engine alike bite in every engine: with one on, the wrong outcome is there.
+/// A checker that does not notice it is not worth its green light.
+namespace hy::das::contract {
+
+class MutantsContract : public EngineContract {
+ protected:
+  void SetUp() override {
+    if (!has_mutants()) GTEST_SKIP() << "built without HY_TEST_HOOKS";
+    EngineContract::SetUp();
+  }
+  /// As after a restart of das with the mutant on.
+  void reopen() {
+    reader_.reset();
+    writer_.reset();
+    engine_.reset();
+    auto engine = store_->open();
+    ASSERT_OK(engine);
+    engine_ = std::move(*engine);
+    writer_ = new_writer();
+    reader_ = new_reader();
+  }
+  std::size_t rows(const Pair& p) { return whole_log_any(p).size(); }
+  /// Also a log with holes.
+  std::vector<StoredMessage> whole_log_any(const Pair& p) {
+    auto slice = reader_->messages().pull(range(p.a, p.conv, 1, 0));
+    EXPECT_TRUE(slice.has_value());
+    return slice ? std::move(slice->messages) : std::vector<StoredMessage>{};
+  }
+  /// A batch that cannot be stored: its last message has no predecessor.
+  std::vector<AppendItem> batch_with_a_gap(const Pair& p) {
+    std::vector<AppendItem> batch{message(p, "1"), message(p, "2")};
+    batch[1].after = new_id();
+    return batch;
+  }
+};
+
+TEST_P(MutantsContract, NoDeduplicationStoresARepeatTwice) {
+  const Pair p = new_pair();
+  const WithMutant on(Mutant::kNoDeduplication);
+  reopen();
+  const AppendItem item = message(p, "x");
+  EXPECT_EQ(must_append(item).value(), 1U);
+  EXPECT_EQ(must_append(item).value(), 2U);
+  std::vector<AppendItem> batch{item};
+  EXPECT_EQ(fast(*writer_, batch).result, FastResult::kStored);
+  EXPECT_EQ(rows(p), 3U);
+}
+
+TEST_P(MutantsContract, DeduplicationInCacheOnlyForgetsWithTheProcess) {
+  const Pair p = new_pair();
+  const WithMutant on(Mutant::kDeduplicationInCacheOnly);
+  reopen();
+  std::vector<PendingAppend> batch{{message(p, "x"), clock_.now() + Millis{20'000}}};
+  AppendPlanner planner(clock_, 100);
+  EXPECT_EQ(planner.run(writer_->messages(), batch).verdicts[0].answer->seq.value(), 1U);
+  const auto again = planner.run(writer_->messages(), batch);
+  EXPECT_TRUE(again.verdicts[0].answer->repeat) << "the same lane remembers";
+  AppendPlanner restarted(clock_, 100);
+  EXPECT_EQ(restarted.run(writer_->messages(), batch).verdicts[0].answer->seq.value(), 2U);
+  EXPECT_EQ(rows(p), 2U);
+}
+
+TEST_P(MutantsContract, PayloadHashIgnoredCallsAnotherMessageARepeat) {
+  const Pair p = new_pair();
+  const AppendItem first = message(p, "one");
+  must_append(first);
+  AppendItem other = first;
+  other.payload_hash = hash_of("two");
+  EXPECT_CODE(writer_->messages().append_one(other), Errc::kConflict);
+  const WithMutant on(Mutant::kPayloadHashIgnored);
+  const auto taken = writer_->messages().append_one(other);
+  ASSERT_OK(taken);
+  EXPECT_TRUE(taken->stored.repeat);
+}
+
+TEST_P(MutantsContract, HeadRaisedForRepeatLeavesAHole) {
+  const Pair p = new_pair();
+  const AppendItem first = message(p, "one");
+  must_append(first);
+  {
+    const WithMutant on(Mutant::kHeadRaisedForRepeat);
+    ASSERT_OK(writer_->messages().append_one(first));
+  }
+  EXPECT_EQ(must_append(message(p, "two")).value(), 3U);
+  EXPECT_EQ(rows(p), 2U) << "seq 2 is nowhere";
+}
+
+TEST_P(MutantsContract, HalfABatchIsCommittedAfterAnError) {
+  const auto who = people(3);
+  const Pair first = pair(who[0], who[1]);
+  const Pair second = pair(who[0], who[2]);
+  std::vector<AppendItem> batch{message(first, "1"), message(second, "2")};
+  batch[1].after = new_id();
+  const WithMutant on(Mutant::kHalfBatchAfterLockTimeout);
+  EXPECT_EQ(fast(*writer_, batch).result, FastResult::kRolledBack);
+  EXPECT_EQ(head(*reader_, first.a, first.conv).value(), 1U) << "it said that nothing is stored";
+}
+
+TEST_P(MutantsContract, SeqBeforeLockLeavesAHoleWhenTheTransactionFails) {
+  const Pair p = new_pair();
+  {
+    const WithMutant on(Mutant::kSeqBeforeLock);
+    std::vector<AppendItem> batch = batch_with_a_gap(p);
+    EXPECT_EQ(fast(*writer_, batch).result, FastResult::kRolledBack);
+  }
+  EXPECT_EQ(head(*reader_, p.a, p.conv).value(), 2U);
+  EXPECT_EQ(rows(p), 0U);
+}
+
+TEST_P(MutantsContract, UserConvAfterAppendHidesTheMessageFromItsReceiver) {
+  const auto who = people(2);
+  const WithMutant on(Mutant::kUserConvAfterAppend);
+  const Pair p = pair(who[0], who[1]);
+  must_append(message(p, "x"));
+  ListQuery query;
+  query.uid = p.b;
+  query.limit = 10;
+  const auto list = reader_->membership().list_conversations(query);
+  ASSERT_OK(list);
+  EXPECT_TRUE(list->rows.empty()) << "his SYNC does not name the conversation";
+  EXPECT_CODE(reader_->messages().pull(range(p.b, p.conv, 1, 0)), Errc::kNotMember);
+  pair(who[0], who[1]);
+  const auto later = reader_->membership().list_conversations(query);
+  ASSERT_OK(later);
+  EXPECT_EQ(later->rows.size(), 1U) << "made after the append";
+}
+
+TEST_P(MutantsContract, CacheFilledWithoutVersionHidesANewerCommit) {
+  CacheStore& cache = engine_->cache();
+  const ConversationId conv = ConversationId::pair(Uid{1}, Uid{2});
+  const CommittedHead five{conv, Seq{5}, 500};
+  const CommittedHead seven{conv, Seq{7}, 700};
+  const WithMutant on(Mutant::kCacheFilledWithoutVersion);
+  cache.committed({&seven, 1});
+  cache.fill_heads({&five, 1}, clock_.wall_ms() - 59'000);
+  const auto cached = cache.heads({&conv, 1}).front();
+  ASSERT_TRUE(cached.has_value());
+  EXPECT_EQ(cached->head.value(), 5U);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, MutantsContract, testing::ValuesIn(stores()), store_name);
+
+}  // namespace hy::das::contract
