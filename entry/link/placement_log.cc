@@ -5,6 +5,16 @@
 #include "common/base/check.h"
 
 namespace hy::entry {
+namespace {
+
+/// The table's order differs from run to run; what is sent must not.
+void sort_rows(std::vector<PlacementRow>& rows) {
+  std::ranges::sort(rows, [](const PlacementRow& a, const PlacementRow& b) {
+    return a.uid != b.uid ? a.uid < b.uid : a.slot < b.slot;
+  });
+}
+
+}  // namespace
 
 PlacementLog::Key PlacementLog::key_of(Uid uid, Slot slot) {
   return Key{uid.value(), static_cast<std::uint8_t>(slot)};
@@ -95,10 +105,7 @@ std::vector<PlacementRow> PlacementLog::all_rows() const {
   std::vector<PlacementRow> out;
   out.reserve(live_.size());
   for (const auto& [key, row] : live_) out.push_back(row_of(key, live_of(row), false));
-  // The table's order differs from run to run; a dump must not.
-  std::ranges::sort(out, [](const PlacementRow& a, const PlacementRow& b) {
-    return a.uid != b.uid ? a.uid < b.uid : a.slot < b.slot;
-  });
+  sort_rows(out);
   return out;
 }
 
@@ -109,6 +116,7 @@ std::vector<PlacementRow> PlacementLog::rows_of_bucket(std::uint32_t bucket) con
       out.push_back(row_of(key, live_of(row), false));
     }
   }
+  sort_rows(out);
   return out;
 }
 

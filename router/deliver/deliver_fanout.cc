@@ -158,11 +158,16 @@ void DeliverFanout::fail_unanswered(Pending& pending) {
 }
 
 void DeliverFanout::on_entry_lost(EntryId entry) {
-  absl::erase_if(pending_, [&](auto& item) {
-    if (item.second.entry != entry) return false;
-    fail_unanswered(item.second);
-    return true;
-  });
+  std::vector<std::uint64_t> lost;
+  for (const auto& item : pending_) {
+    if (item.second.entry == entry) lost.push_back(item.first);
+  }
+  std::ranges::sort(lost);  // the table's order differs from run to run
+  for (const std::uint64_t id : lost) {
+    const auto found = pending_.find(id);
+    fail_unanswered(found->second);
+    pending_.erase(found);
+  }
 }
 
 void DeliverFanout::expire(MonoTime now) {

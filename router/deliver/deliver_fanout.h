@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <queue>
 #include <span>
 #include <utility>
@@ -79,7 +80,7 @@ class DeliverFanout {
     std::vector<Leg> legs;
   };
   struct Resolved {
-    FlatMap<EntryId, std::vector<Leg>> by_entry;
+    std::map<EntryId, std::vector<Leg>> by_entry;  ///< few; forwards leave in this order
     std::vector<TargetOutcome> outcomes;
   };
 

@@ -202,18 +202,22 @@ bool RouterLink::still_wanted(EntryId entry, const PendingKick& kick) const {
 
 void RouterLink::repeat_kicks(EntryId entry, Peer& p, bool agreed) {
   std::size_t sent = 0;
-  absl::erase_if(p.kicks, [&](auto& item) {
-    PendingKick& kick = item.second;
+  for (auto at = p.kicks.begin(); at != p.kicks.end();) {
+    PendingKick& kick = at->second;
     // After agreement the entry holds what this table says. So it has closed what was displaced;
     // a kick that logic asked for may still stand open, and the row tells.
-    if (agreed && (!kick.from_logic || !still_wanted(entry, kick))) return true;
-    if (kick.tries >= rules_.kick_tries_max) return true;
+    const bool is_over = (agreed && (!kick.from_logic || !still_wanted(entry, kick))) ||
+                         kick.tries >= rules_.kick_tries_max;
+    if (is_over) {
+      at = p.kicks.erase(at);
+      continue;
+    }
     if (sent++ < kKicksPerHeartbeatMax) {
       ++kick.tries;
       port_.kick(entry, kick.order);
     }
-    return false;
-  });
+    ++at;
+  }
 }
 
 void RouterLink::kick(Uid uid, Slot slot, Epoch below, Errc code, const std::string& reason) {

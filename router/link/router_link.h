@@ -115,7 +115,7 @@ class RouterLink {
     MonoTime agreed_at{};
     MonoTime compared_at{};
     bool asked_digests = false;
-    FlatMap<ConnId, PendingKick> kicks;
+    std::map<ConnId, PendingKick> kicks;
   };
 
   Peer* peer(EntryId entry);
