@@ -15,6 +15,7 @@ class Displayed {
 
   void read(const Case& c, std::uint32_t h) {
     forget();
+    born_ = std::numeric_limits<Nanos>::min();
     for (const Event& e : c.history(h).events()) {
       if (e.ev == Ev::kShow || e.ev == Ev::kPersist) {
         const std::uint32_t row = c.row_of({e.conv, e.uid, e.cmid});
@@ -32,9 +33,12 @@ class Displayed {
         fresh_.clear();
       } else if (e.ev == Ev::kNewStore) {
         forget();
+        born_ = e.at;
       }
     }
   }
+  /// When the device's store was made, if it was made anew.
+  [[nodiscard]] Nanos born() const { return born_; }
   [[nodiscard]] bool has(std::uint32_t row) const { return shown_[row] == stamp_; }
   [[nodiscard]] bool is_announced(const ConversationId& conv, std::uint64_t seq) const {
     const auto at = gaps_.find(conv);
@@ -48,6 +52,7 @@ class Displayed {
     gaps_.clear();
   }
   std::uint32_t stamp_ = 0;
+  Nanos born_ = 0;
   std::vector<std::uint32_t> persisted_;
   std::vector<std::uint32_t> shown_;
   std::vector<std::uint32_t> fresh_;  // persisted since the last restart
@@ -63,7 +68,8 @@ void check_device(const Case& c, std::uint32_t h, const Displayed& displayed, Re
       if (!c.sees(device.uid, row.conv, row.seq)) continue;
       if (row.sender == device.uid) {
         const Send* const send = c.send_of({row.conv, row.sender, row.cmid});
-        if (send != nullptr && send->history == h) continue;  // on screen since it was written
+        // On screen since it was written, unless the store of then is gone.
+        if (send != nullptr && send->history == h && send->invoked_at >= displayed.born()) continue;
       }
       ++out.looked_at;
       if (displayed.has(r) || displayed.is_announced(row.conv, row.seq)) continue;

@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string_view>
+#include <vector>
+
+#include "client/judge/evidence.h"
+#include "common/base/random.h"
+
+namespace hy::judge {
+
+/// One kind of broken promise, put into a clean history at a seeded place.
+struct Plant {
+  std::string_view name;
+  std::string_view checker;            ///< that has to find it
+  std::vector<std::string_view> also;  ///< that see a consequence; no other may speak
+  bool (*plant)(Evidence&, Random&);   ///< false: the history has no place for it
+};
+
+/// Faults of messages and logs; of reads, cursors and marks; of sessions and times.
+std::vector<Plant> plants_of_messages();
+std::vector<Plant> plants_of_marks();
+std::vector<Plant> plants_of_sessions();
+
+}  // namespace hy::judge
