@@ -49,7 +49,9 @@ class World final : entry::RouterPort, router::EntryPort {
     }
   }
   void rest() {
-    for (int i = 0; i < 600; ++i) {
+    // At most 150 s, which is longer than every interval of the two ends.
+    int settled = 0;
+    for (int i = 0; i < 600 && settled < 4; ++i) {
       connect();
       advance(Millis{250});
       int turns = 0;
@@ -59,7 +61,13 @@ class World final : entry::RouterPort, router::EntryPort {
         law(++turns < 20'000, "the two ends do not talk for ever");
       }
       entry_.flush(now_);
+      settled = is_settled() ? settled + 1 : 0;
     }
+  }
+  [[nodiscard]] bool is_settled() const {
+    return entry_.live() == 1 && entry_.placements().held() == 0 && replica_.is_ready() &&
+           table_.live_rows() == entry_.placements().live_rows() &&
+           replica_.last_op(kA) == entry_.placements().last_op();
   }
   void check() {
     const auto rows = entry_.placements().all_rows();
