@@ -126,6 +126,11 @@ void Cluster::make_devices() {
         world_.add_node(fmt::format("{}.{}.{}", spec.name, slot_name(spec.slot), installation));
     devices_.push_back(std::make_unique<DeviceHost>(world_, network_, node, std::move(spec)));
     devices_.back()->faults = &device_faults_;
+    if (verbose_) {
+      devices_.back()->on_link = [this, &node](LinkState state, const std::string& why) {
+        say(fmt::format("{} {} {}", node.name(), link_state_name(state), why));
+      };
+    }
     watch_deaths(node, Fault::kKillDevice);
     restart_later(node, milliseconds(500 + world_.below(3'000)));
     DeviceHost* const host = devices_.back().get();

@@ -57,7 +57,10 @@ config::Values values_of(Role role, const std::map<std::string, std::string>& se
       continue;
     }
     auto value = config::parse_value(property, text);
-    HY_CHECK(value.has_value());
+    if (!value) {
+      fmt::print(stderr, "{} = {}: {}\n", key, text, value.error().detail);
+      HY_CHECK(value.has_value());
+    }
     out.set(key, *std::move(value));
   }
   return out;
@@ -158,6 +161,7 @@ EntryDaemon::EntryDaemon(Site& site, std::uint32_t index) : Daemon(site, Role::k
   node_.boot = [this] {
     registry_.emplace();
     auto config = entry::read_config(start_, 10'000);
+    if (!config) fmt::print(stderr, "{}\n", config.error().detail);
     HY_CHECK(config.has_value());
     const auto now = static_cast<std::uint64_t>(node_.clock.wall_ms());
     config->hub.incarnation = Incarnation{now};

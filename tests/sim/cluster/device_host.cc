@@ -184,6 +184,8 @@ void DeviceHost::connect(AttemptId attempt, const std::string& address) {
 void DeviceHost::tell(const client::Turn& turn, const std::vector<client::RowFate>& fates) {
   recorder_.told(world_.now(), turn, fates);
   for (const client::Notice& notice : turn.notices) {
+    const auto* link = std::get_if<client::LinkChanged>(&notice);
+    if (link != nullptr && on_link) on_link(link->state, link->why);
     const auto* answered = std::get_if<client::Answered>(&notice);
     if (answered == nullptr) continue;
     if (open_requests_ > 0) --open_requests_;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -73,6 +74,8 @@ class DeviceHost {
   [[nodiscard]] std::uint64_t crashes() const { return crashes_; }
   /// Set by the cluster; all devices share it.
   const DeviceFaults* faults = nullptr;
+  /// Told of each change of the link, for a person who watches.
+  std::function<void(LinkState, const std::string& why)> on_link;
 
  private:
   struct Wire;

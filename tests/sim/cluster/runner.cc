@@ -52,7 +52,7 @@ constexpr std::string_view kUsage =
     "  --keep-going       do not stop at the first failing seed\n"
     "  --twice N          run one in N seeds twice and compare (25; 0: never)\n"
     "  --verbose          say what happens   --log  and what the daemons log\n"
-    "  --json FILE        figures for machines\n"
+    "  --json FILE        figures for machines   --trace FILE  every event, one a line\n"
     "Exit code: 0 clean, 4 a promise was broken, 5 did not come to rest, 6 not repeatable,\n"
     "70 crash, 2 usage.\n";
 
@@ -117,6 +117,8 @@ bool read_flag(const std::string& flag, const std::string& value, Options& o) {
     o.twice_one_in = small();
   } else if (flag == "--json") {
     o.json = value;
+  } else if (flag == "--trace") {
+    o.trace = value;
   } else if (flag == "--keep-faults") {
     return read_faults(value, o);
   } else {
@@ -432,6 +434,13 @@ void Totals::add(const Report& r) {
 
 Report run_seed(std::uint64_t seed, const Options& options) {
   Cluster cluster(draw_plan(seed, options.limits), options.verbose);
+  std::ofstream trace;
+  if (!options.trace.empty()) {
+    trace.open(options.trace);
+    cluster.world().on_note = [&trace](MonoTime at, std::uint32_t kind, std::uint64_t size) {
+      trace << at.time_since_epoch().count() << ' ' << kind << ' ' << size << '\n';
+    };
+  }
   return cluster.run();
 }
 

@@ -144,6 +144,7 @@ void World::note(std::uint32_t kind, std::uint64_t size) {
   mix(static_cast<std::uint64_t>(now_.time_since_epoch().count()));
   mix(kind);
   mix(size);
+  if (on_note) on_note(now_, kind, size);
 }
 
 void World::start(Node& node) {

@@ -148,6 +148,8 @@ class World {
 
   /// Mixes one observation into the event hash.
   void note(std::uint32_t kind, std::uint64_t size);
+  /// Told of every observation, in order: to find where two runs part.
+  std::function<void(MonoTime, std::uint32_t kind, std::uint64_t size)> on_note;
   [[nodiscard]] std::uint64_t hash() const { return hash_; }
   [[nodiscard]] std::uint64_t events() const { return events_; }
 
@@ -185,7 +187,7 @@ class World {
     Task task;
     Node* node = nullptr;
     std::uint32_t life = 0;
-    std::uint32_t generation = 0;
+    std::uint32_t generation = 1;  // EventId{} names no event
   };
   void run_one(const Entry& entry);
   void bury(Node& node, Death how);

@@ -66,6 +66,7 @@ class SimWorkers::SimLane final : private das::LaneDoor {
 
   void begin() {
     busy_ = true;
+    began_ = owner_.clock_.now();
     core_.begin();
     taken_ = queue_.take(core_.has_session(), owner_.clock_.now());
     const StoreLatency& latency = owner_.latency_;
@@ -76,7 +77,9 @@ class SimWorkers::SimLane final : private das::LaneDoor {
       turn_ += owner_.draw(nanoseconds{0}, latency.stall_max);
     const nanoseconds before = owner_.draw(nanoseconds{0}, turn_);
     owner_.later(before, [this, before] {
-      commit(before);
+      // A process that was stopped in between commits with what its transaction read before, or
+      // finds that the server has given it up.
+      commit(owner_.clock_.now() - began_);
       owner_.later(turn_ - before + owner_.model_.take_spent(), [this] { finish(); });
     });
   }
@@ -102,6 +105,7 @@ class SimWorkers::SimLane final : private das::LaneDoor {
   std::vector<Completion> done_;
   std::optional<das::LaneBatch> taken_;
   std::optional<MonoTime> alarm_;
+  MonoTime began_{};
   nanoseconds turn_{0};
   bool busy_ = false;
   das::LaneCore core_;
