@@ -335,6 +335,13 @@ void Outbox::gap(Line& line, std::deque<Item>::iterator item, MonoTime now, Rand
   item->due = now;
   Item& before = *(item - 1);
   if (before.refusals == 0) before.due = std::min(before.due, now + wait);
+  if (before.record.step != Step::kRelayed) return;
+  // Whoever answers GAP can store again. Everything that was only relayed stands before this one:
+  // asked for one by one, from the back, each would cost a round trip and a GAP of its own.
+  for (auto other = line.items.begin(); other != item; ++other) {
+    const bool rests = other->record.step == Step::kRelayed && !other->in_flight;
+    if (rests && other->refusals == 0) other->due = std::min(other->due, now + wait);
+  }
 }
 
 void Outbox::set_aside(Turn& turn, MonoTime now, Line& line, std::deque<Item>::iterator item,

@@ -171,6 +171,21 @@ TEST_F(OutboxTest, RelayedRechecksAndTheFirstStoredWakesTheOthers) {
   if (outbox.in_flight() == 0) EXPECT_EQ(due_bodies(), (List{"m2"}));
 }
 
+TEST_F(OutboxTest, AGapBehindRelayedOnesBringsThemAllAtOnce) {
+  outbox.connected(now);
+  std::vector<ClientMsgId> relayed;
+  for (std::uint64_t n = 1; n <= 6; ++n) relayed.push_back(put(n));
+  due();
+  for (const auto& id : relayed)
+    EXPECT_EQ(outbox.answered(turn, now, id, {.recheck_after = Millis{20'000}}, random), nullptr);
+  const auto fresh = put(7);
+  EXPECT_EQ(due_bodies(), (List{"m7"}));
+  refuse(fresh, Errc::kGap);  // the store is back, and m6 is not in it
+  now += settings.gap_wait;
+  EXPECT_EQ(due_bodies(), (List{"m1", "m2", "m3", "m4", "m5", "m6", "m7"}))
+      << "one round trip, not one for each of them";
+}
+
 TEST_F(OutboxTest, AfterARestartTheOldOrderAndAgesHold) {
   OutboxRecord old;
   put_be(old.id.bytes.data(), std::uint64_t{1});
