@@ -12,9 +12,14 @@ Millis Reconnect::next_wait(MonoTime now, bool was_online, Millis storm_window, 
   }
   online_since_ = MonoTime::max();
   Millis wait{0};
-  if (was_online && failures_ == 0) {
-    const Millis window = std::min(storm_window, settings_.storm_window_max);
-    wait = jitter(random, window.count() > 0 ? window : settings_.first_loss);
+  if (was_online) {
+    // However young the session was: others may have lost theirs at the same moment, and the server
+    // said over how long it wants to see them again.
+    Millis window = std::min(storm_window, settings_.storm_window_max);
+    if (window.count() <= 0) window = settings_.first_loss;
+    if (failures_ > 0)
+      window = std::max(window, backoff_cap(settings_.base, settings_.max, failures_));
+    wait = jitter(random, window);
   } else {
     wait = full_jitter(random, settings_.base, settings_.max, failures_);
   }

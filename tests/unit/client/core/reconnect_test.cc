@@ -38,6 +38,24 @@ TEST(Reconnect, AnAbnormalLossFallsEvenlyIntoTheStormWindow) {
   EXPECT_LT(early, 260);
 }
 
+TEST(Reconnect, ASecondLossOfAYoungSessionFallsIntoTheStormWindowToo) {
+  MonoTime now{std::chrono::hours(1)};
+  int early = 0;
+  for (std::uint64_t seed = 1; seed <= 400; ++seed) {
+    SeededRandom random(seed);
+    Reconnect reconnect({}, kEntries);
+    reconnect.online(now);
+    static_cast<void>(
+        reconnect.next_wait(now + Millis{60'000}, true, Millis{20'000}, Millis{0}, random));
+    reconnect.online(now + Millis{70'000});
+    const Millis wait =
+        reconnect.next_wait(now + Millis{71'000}, true, Millis{20'000}, Millis{0}, random);
+    if (wait < Millis{10'000}) ++early;
+  }
+  EXPECT_GT(early, 140);
+  EXPECT_LT(early, 260) << "not a herd within the first second";
+}
+
 TEST(Reconnect, AServerThatAcceptsAndDropsIsNoFreshLoss) {
   SeededRandom random(1);
   Reconnect reconnect({}, kEntries);
