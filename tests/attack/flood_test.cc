@@ -29,13 +29,19 @@ class Flood : public testing::Test {
   static Millis span() { return is_full_form() ? Millis{60'000} : Millis{6'000}; }
   static std::string entry() { return world().cluster().layout().entry_addresses().front(); }
 
-  static void expect_people_talk(Millis span) {
-    const Talk talk = world().talk(span);
+  /// Logged in before the flood begins.
+  static Pair pair() {
+    Pair out = world().pair();
+    EXPECT_TRUE(out.a != nullptr && out.b != nullptr) << "nobody could log in";
+    return out;
+  }
+  static void expect_people_talk(Pair& pair, Millis span) {
+    const Talk talk = World::talk(pair, span);
     RecordProperty("sent", static_cast<int>(talk.sent));
     RecordProperty("p99_ms", static_cast<int>(talk.p99.count()));
     std::printf("           %zu messages, p99 %lld ms\n", talk.sent,
                 static_cast<long long>(talk.p99.count()));
-    ASSERT_GT(talk.sent, 0U) << "nobody could log in";
+    ASSERT_GT(talk.sent, 0U);
     EXPECT_EQ(talk.stored, talk.sent);
     EXPECT_EQ(talk.arrived, talk.sent) << "each message arrives, once and in order";
     EXPECT_LT(talk.p99, kP99Max);
@@ -57,6 +63,7 @@ class Flood : public testing::Test {
 std::unique_ptr<World> Flood::world_;
 
 TEST_F(Flood, SlowLorisEndsOnTimeAndHurtsNobody) {
+  Pair people = pair();
   const std::size_t held = is_full_form() ? 5'000 : 1'000;
   Swarm swarm({.address = entry(),
                .connections = held,
@@ -64,7 +71,8 @@ TEST_F(Flood, SlowLorisEndsOnTimeAndHurtsNobody) {
                .one_byte_every = Millis{3'000},
                .pause = Millis{200}});
   ASSERT_TRUE(swarm.wait_standing(held * 9 / 10, Millis{20'000})) << swarm.standing();
-  expect_people_talk(span() + Millis{2'000});
+  expect_people_talk(people, span() + Millis{2'000});
+  EXPECT_NE(world().sign_in(world().somebody()), nullptr) << "logins go on";
   EXPECT_GT(swarm.ended(), held / 2) << "five seconds from accept, whatever trickles in";
   EXPECT_EQ(swarm.heard(), 0U) << "closed without a byte";
   EXPECT_LE(world().entry_metric("hy_entry_connections", "unauthenticated"),
@@ -72,6 +80,7 @@ TEST_F(Flood, SlowLorisEndsOnTimeAndHurtsNobody) {
 }
 
 TEST_F(Flood, ManySilentConnectionsAreHeldCheaplyAndWithinTheLimit) {
+  Pair people = pair();
   // Both ends are descriptors of this machine; a process has its own limit of them.
   const std::size_t wanted = is_full_form() ? 20'000 : 2'000;
   const std::size_t held = std::min(wanted, descriptors_ - 500);
@@ -80,25 +89,27 @@ TEST_F(Flood, ManySilentConnectionsAreHeldCheaplyAndWithinTheLimit) {
   EXPECT_TRUE(swarm.wait_standing(std::min<std::size_t>(held, 1'800) * 9 / 10, Millis{30'000}));
   const double limit = world().entry_metric("hy_entry_connections_limit");
   EXPECT_LE(world().entry_metric("hy_entry_connections", "unauthenticated"), limit);
-  expect_people_talk(span());
+  expect_people_talk(people, span());
   const std::size_t after = world().resident("entry-a");
   EXPECT_LT(after, before + 64 * kMiB) << "an unauthenticated connection costs a few KiB at most";
   std::printf("           %zu held, entry %zu MiB\n", swarm.standing(), after / kMiB);
 }
 
 TEST_F(Flood, OneAddressGetsItsShareAndNoMore) {
+  Pair people = pair();
   Swarm swarm({.address = entry(),
                .connections = 200,
                .per_address = 200,
                .says = {},
                .pause = Millis{50}});
   EXPECT_TRUE(swarm.wait_standing(30, Millis{5'000}));
-  expect_people_talk(Millis{2'000});
+  expect_people_talk(people, Millis{2'000});
   EXPECT_LE(world().entry_metric("hy_entry_connections", "unauthenticated"), 32 + 4);
   EXPECT_GT(world().entry_metric("hy_entry_refused_total"), 0);
 }
 
 TEST_F(Flood, BogusHandshakesAtTheHighestRate) {
+  Pair people = pair();
   const std::size_t before = world().resident("entry-a");
   // Many addresses: the rate of one address is 20 a second.
   const Bytes says = bogus_handshake();
@@ -107,7 +118,7 @@ TEST_F(Flood, BogusHandshakesAtTheHighestRate) {
                .per_address = 1,
                .says = [says] { return says; },
                .pause = Millis{1}});
-  expect_people_talk(span());
+  expect_people_talk(people, span());
   std::printf("           %llu handshakes tried\n", static_cast<unsigned long long>(swarm.made()));
   EXPECT_GT(swarm.made(), 1'000U);
   EXPECT_EQ(swarm.heard(), 0U) << "each ends without a byte";
@@ -115,6 +126,7 @@ TEST_F(Flood, BogusHandshakesAtTheHighestRate) {
 }
 
 TEST_F(Flood, ValidHandshakesAtTheHighestRate) {
+  Pair people = pair();
   const std::size_t before = world().resident("entry-a");
   const Bytes says = hello();  // replayed for each: all of them are right
   Swarm swarm({.address = entry(),
@@ -123,13 +135,14 @@ TEST_F(Flood, ValidHandshakesAtTheHighestRate) {
                .says = [says] { return says; },
                .hangs_up = true,
                .pause = Millis{1}});
-  expect_people_talk(span());
+  expect_people_talk(people, span());
   std::printf("           %llu handshakes begun\n", static_cast<unsigned long long>(swarm.made()));
   EXPECT_GT(swarm.made(), 1'000U);
   EXPECT_LT(world().resident("entry-a"), before + 64 * kMiB);
 }
 
 TEST_F(Flood, GarbageInFrontOfTheDoor) {
+  Pair people = pair();
   const std::size_t before = world().resident("entry-a");
   crypto::SystemRandom random;
   Swarm swarm({.address = entry(),
@@ -142,19 +155,21 @@ TEST_F(Flood, GarbageInFrontOfTheDoor) {
                      return out;
                    },
                .pause = Millis{1}});
-  expect_people_talk(Millis{3'000});
+  expect_people_talk(people, Millis{3'000});
   EXPECT_GT(swarm.ended(), 500U);
   EXPECT_EQ(swarm.heard(), 0U);
   EXPECT_LT(world().resident("entry-a"), before + 32 * kMiB);
 }
 
-// Ten devices that stop reading, written to by people who do not: the entry's memory has an end,
+// Four devices that stop reading, written to by people who do not: the entry's memory has an end,
 // and nobody else waits.
 TEST_F(Flood, StoppedReadersCostThemselvesAlone) {
+  Pair people = pair();
   const std::size_t before = world().resident("entry-a");
+  const double hints = world().entry_metric("hy_entry_sync_hints_total");
   std::vector<std::unique_ptr<raw::Client>> stopped;
   std::vector<Uid> uids;
-  for (int i = 0; i < 10; ++i) {
+  for (int i = 0; i < 4; ++i) {
     const Somebody who = world().somebody();
     stopped.push_back(world().sign_in(who));
     ASSERT_NE(stopped.back(), nullptr);
@@ -162,7 +177,7 @@ TEST_F(Flood, StoppedReadersCostThemselvesAlone) {
   }
   const std::string body(16 * 1'024, 's');
   std::size_t stored = 0;
-  for (int sender = 0; sender < 4; ++sender) {
+  for (int sender = 0; sender < 8; ++sender) {
     const auto client = world().sign_in(world().somebody());
     ASSERT_NE(client, nullptr);
     // 60 frames at once are what the rate allows; the readers' sockets and queues fill from these.
@@ -173,8 +188,10 @@ TEST_F(Flood, StoppedReadersCostThemselvesAlone) {
     }
   }
   EXPECT_GT(stored, 100U);
-  expect_people_talk(Millis{3'000});
-  // 10 queues and 10 windows of 1 MiB each are the bound; the rest is the allocator's.
+  expect_people_talk(people, Millis{3'000});
+  EXPECT_GT(world().entry_metric("hy_entry_sync_hints_total"), hints)
+      << "each got more than a window holds: the rest became hints";
+  // Four queues and four windows of 1 MiB each are the bound; the rest is the allocator's.
   EXPECT_LT(world().resident("entry-a"), before + 48 * kMiB);
 }
 

@@ -6,6 +6,7 @@
 
 #include <fstream>
 #include <iterator>
+#include <map>
 
 #include "client/cli/operator_client.h"
 #include "client/cli/private_store.h"
@@ -47,23 +48,21 @@ const std::vector<std::string>& hostile() {
 
 class HostileText : public testing::TestWithParam<cli::StoreKind> {
  public:
-  static void TearDownTestSuite() { world_.reset(); }
+  static void TearDownTestSuite() { worlds_.clear(); }
 
  protected:
   void SetUp() override {
     if (GetParam() == cli::StoreKind::kMysql && !cli::missing_store_packages().empty()) {
       GTEST_SKIP() << "MariaDB or Redis is not installed";
     }
-    static cli::StoreKind made_for{};
-    if (world_ && made_for != GetParam()) world_.reset();
-    made_for = GetParam();
-    if (!world_) world_ = std::make_unique<World>(GetParam());
-    ASSERT_EQ(world_->error(), "");
+    auto& world = worlds_[GetParam()];
+    if (!world) world = std::make_unique<World>(GetParam());
+    ASSERT_EQ(world->error(), "");
   }
-  static World& world() { return *world_; }
-  static std::unique_ptr<World> world_;
+  static World& world() { return *worlds_[GetParam()]; }
+  static std::map<cli::StoreKind, std::unique_ptr<World>> worlds_;
 };
-std::unique_ptr<World> HostileText::world_;
+std::map<cli::StoreKind, std::unique_ptr<World>> HostileText::worlds_;
 
 TEST_P(HostileText, BodiesComeBackByteForByte) {
   const Somebody alice = world().somebody();
@@ -124,7 +123,8 @@ TEST_P(HostileText, LoginsWithItAreRefusedWithACode) {
     EXPECT_FALSE(got.ok()) << text;
     EXPECT_FALSE(got.timed_out) << text;
   }
-  const Talk talk = world().talk(Millis{1'000});
+  Pair people = world().pair();
+  const Talk talk = World::talk(people, Millis{1'000});
   EXPECT_GT(talk.sent, 0U);
   EXPECT_EQ(talk.arrived, talk.sent) << "the store is as it was";
 }
@@ -139,7 +139,8 @@ TEST_P(HostileText, AccountsAreMadeWithItOrRefused) {
     one[0].name = text;
     (void)(*door)->add_users(one, Millis(10'000));
   }
-  const Talk talk = world().talk(Millis{1'000});
+  Pair people = world().pair();
+  const Talk talk = World::talk(people, Millis{1'000});
   EXPECT_GT(talk.sent, 0U);
   EXPECT_EQ(talk.arrived, talk.sent);
 }

@@ -90,7 +90,12 @@ TEST_F(Replay, AWholeConnectionPlayedAgainMovesNothing) {
       (void)again.next(Millis{100});
       for (std::size_t i = 1; i < tape.pieces.size(); ++i) (void)again.write(tape.pieces[i]);
     }
-    EXPECT_NE(again.wait_end(Millis{8'000}), raw::End::kStillOpen);
+    // HANDSHAKE_2 comes, for the first message is right; then the records fail, and that is all.
+    raw::End end = raw::End::kSaidSomething;
+    for (int i = 0; i < 3 && end == raw::End::kSaidSomething; ++i) {
+      end = again.wait_end(Millis{8'000});
+    }
+    EXPECT_EQ(raw::end_name(end), "closed silently");
   }
   EXPECT_EQ(world().entry_metric("hy_entry_logins_total"), logins) << "no login was counted";
   EXPECT_EQ(world().entry_metric("hy_entry_placements"), placements) << "no presence moved";

@@ -125,12 +125,19 @@ std::unique_ptr<raw::Client> World::sign_in(const Somebody& who, const std::stri
   return nullptr;
 }
 
-Talk World::talk(Millis span) {
+Pair World::pair() {
+  Pair out;
+  out.anna = somebody();
+  out.ben = somebody();
+  out.a = sign_in(out.anna);
+  out.b = sign_in(out.ben);
+  return out;
+}
+
+Talk World::talk(Pair& pair, Millis span) {
   Talk out;
-  const Somebody anna = somebody();
-  const Somebody ben = somebody();
-  const auto a = sign_in(anna);
-  const auto b = sign_in(ben);
+  raw::Client* const a = pair.a.get();
+  raw::Client* const b = pair.b.get();
   if (a == nullptr || b == nullptr) return out;
   std::vector<Millis> took;
   const auto end = Clock::now() + span;
@@ -139,8 +146,8 @@ Talk World::talk(Millis span) {
     const auto start = Clock::now();
     const std::uint32_t id = a->fresh_id();
     ++out.sent;
-    const std::string text = "message " + std::to_string(out.sent);
-    if (!a->write(a->seal(pb::SEND, id, send_body(ben.uid, text)))) break;
+    const std::string text = "message " + std::to_string(++pair.sent);
+    if (!a->write(a->seal(pb::SEND, id, send_body(pair.ben.uid, text)))) break;
     const raw::Answer stored = a->await(id);
     pb::SendAnswer answer;
     if (stored.ok() && answer.ParseFromString(stored.body) && answer.ack() == pb::STORED) {
@@ -149,7 +156,7 @@ Talk World::talk(Millis span) {
     const raw::Answer push = b->notice(pb::PUSH);
     pb::Push message;
     if (!push.ok() || !message.ParseFromString(push.body)) break;
-    if (message.body() == text && message.seq() == out.sent) ++out.arrived;
+    if (message.body() == text && message.seq() == pair.sent) ++out.arrived;
     took.push_back(std::chrono::ceil<Millis>(Clock::now() - start));
     if (!b->write(b->seal(pb::PUSH_ACK, push.request_id, {}))) break;
     (void)b->await(push.request_id);

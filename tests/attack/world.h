@@ -28,6 +28,15 @@ struct Talk {
   Millis p99{0};  ///< from SEND to PUSH at the other device
 };
 
+/// Two people who are logged in.
+struct Pair {
+  Somebody anna;
+  Somebody ben;
+  std::unique_ptr<raw::Client> a;
+  std::unique_ptr<raw::Client> b;
+  std::uint64_t sent = 0;
+};
+
 /// True when the long forms were asked for.
 bool is_full_form();
 
@@ -48,8 +57,10 @@ class World {
   /// LOGIN's body for this device; `counter` rises with each attempt.
   static Bytes login_body(const Somebody& who, std::uint32_t counter);
   static Bytes send_body(Uid to, std::string_view text);
-  /// Two people talk for `span`, ten messages a second, each confirmed by the other's device.
-  Talk talk(Millis span);
+  /// Two people whom nobody has used yet, logged in; their clients are null when that failed.
+  Pair pair();
+  /// They talk for `span`, ten messages a second, each confirmed by the other's device.
+  static Talk talk(Pair& pair, Millis span);
   /// Sum of a metric of entry-a over the labels that contain `labels`; -1: not there.
   double entry_metric(const std::string& name, const std::string& labels = {});
   /// Resident bytes of a daemon; 0: not running.
