@@ -32,6 +32,22 @@ void check_density(const Case& c, Report& out) {
   }
 }
 
+/// Rows of people whose devices were recorded, that none of them wrote.
+void check_writers(const Case& c, Report& out) {
+  for (const MessageRow& row : c.evidence.store.messages) {
+    if (c.devices_of(row.sender).empty()) continue;
+    ++out.looked_at;
+    if (c.send_of({row.conv, row.sender, row.cmid}) != nullptr) continue;
+    out.add({"",
+             fmt::format("message {} of {} is in the log and nobody wrote it", row.cmid.to_hex(),
+                         row.sender.value()),
+             {},
+             row.conv,
+             row.seq,
+             row.cmid});
+  }
+}
+
 /// Where the judged part of a device's file begins, per conversation: behind the last reset.
 class Resets {
  public:
@@ -106,6 +122,7 @@ void check_device(const Case& c, std::uint32_t h, Report& out) {
 Report check_agree(const Case& c) {
   Report out("C-AGREE", "positions");
   check_density(c, out);
+  check_writers(c, out);
   for (std::uint32_t h = 0; h < c.histories(); ++h) check_device(c, h, out);
   return out;
 }

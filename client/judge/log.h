@@ -5,9 +5,9 @@
 namespace hy::judge {
 
 /// C-AGREE (G4): the log has no hole from its first kept position to its head, and the head is its
-/// last row; whatever a device was told or displayed at a position is what the log has there, with
-/// the same content. What a device saw of a conversation before a reset of it is left out.
-/// Time: events + rows.
+/// last row; somebody wrote every row; whatever a device was told or displayed at a position is
+/// what the log has there, with the same content. What a device saw of a conversation before a
+/// reset of it is left out. Time: events + rows.
 Report check_agree(const Case& c);
 
 /// C-FIFO (G5): of one device and conversation, what was written first stands first; a message that

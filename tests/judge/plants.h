@@ -14,6 +14,8 @@ struct Plant {
   std::string_view checker;            ///< that has to find it
   std::vector<std::string_view> also;  ///< that see a consequence; no other may speak
   bool (*plant)(Evidence&, Random&);   ///< false: the history has no place for it
+  /// Words of the finding, where one fault cannot be had without another of the same checker.
+  std::string_view says = "";
 };
 
 /// Faults of messages and logs; of reads, cursors and marks; of sessions and times.

@@ -192,6 +192,16 @@ bool hole_in_seq(Evidence& e, Random& random) {
   return true;
 }
 
+bool written_by_nobody(Evidence& e, Random& random) {
+  const auto r = pick_row(e, random, [](const MessageRow&) { return true; });
+  if (!r) return false;
+  MessageRow stranger = e.store.messages[*r];
+  stranger.cmid = fresh_id(random);
+  stranger.seq = ++head_of(e, stranger.conv).head;
+  e.store.messages.push_back(stranger);
+  return true;
+}
+
 bool content_changed_in_the_log(Evidence& e, Random& random) {
   const auto r = pick_row(e, random, [](const MessageRow&) { return true; });
   if (r) e.store.messages[*r].phash ^= 1;
@@ -383,13 +393,14 @@ std::vector<Plant> plants_of_messages() {
       {"provisional moved twice", "C-DUP", {"C-ORDER"}, moved_twice},
       {"provisional never moved", "C-ORDER", {}, never_moved},
       {"stored twice", "C-DUP", {"C-GAP", "C-LOSS", "C-UNREAD"}, stored_twice},
-      {"two rows at one seq", "C-DUP", {"C-LOSS", "C-UNREAD"}, two_rows_at_one_seq},
+      {"two rows at one seq", "C-DUP", {"C-AGREE", "C-LOSS", "C-UNREAD"}, two_rows_at_one_seq},
       {"swapped on one device", "C-ORDER", {}, swapped_on_one_device},
       {"swapped in the log",
        "C-AGREE",
        {"C-FIFO", "C-HONEST", "C-LOSS", "C-UNREAD"},
        swapped_in_the_log},
       {"hole in seq", "C-AGREE", {"C-CURSOR", "C-GAP"}, hole_in_seq},
+      {"written by nobody", "C-AGREE", {"C-GAP", "C-LOSS", "C-UNREAD"}, written_by_nobody},
       {"content changed in the log", "C-HONEST", {"C-AGREE"}, content_changed_in_the_log},
       {"content changed on the way", "C-AGREE", {}, content_changed_on_the_way},
       {"another message at a place", "C-DUP", {"C-AGREE", "C-ORDER"}, another_message_at_a_place},

@@ -112,7 +112,7 @@ void Stage::message_came(Actor& a, const Message& m) {
   if (m.mine) return;
   const MonoTime now = Clock::now();
   ledger_.sent(m.client_msg_id);  // its sender's own event may come a moment later
-  ledger_.shown(a.name, m);
+  ledger_.shown(a.name, m.conversation, m.seq, m.client_msg_id);
   if (a.has_shown) {
     a.longest_gap = std::max(a.longest_gap, std::chrono::duration_cast<Millis>(now - a.last_shown));
   }
@@ -141,7 +141,7 @@ void Stage::message_came(Actor& a, const Message& m) {
 void Stage::step_came(Actor& a, const ClientMsgId& id, Step step) {
   const std::lock_guard lock(mutex_);
   ledger_.sent(id);
-  ledger_.step(id, step, Clock::now());
+  ledger_.step(id, ledger_step(step), Clock::now());
   for (ChatLine& line : a.lines) {
     if (line.id == id) line.step = step;
   }
