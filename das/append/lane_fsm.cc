@@ -1,12 +1,14 @@
 #include "das/append/lane_fsm.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace hy::das {
 namespace {
 
 constexpr Millis kRetryMin{50};
 constexpr Millis kRetryMax{2'000};
+constexpr std::size_t kRampFrom = 10;  // per cent
 
 std::size_t weight(const AppendRequest& request) {
   return request.pending.item.body.bytes.size();
@@ -17,8 +19,8 @@ std::size_t weight(const AppendRequest& request) {
 LaneFsm::Offer LaneFsm::offer(AppendRequest&& request) {
   if (closed_) return Offer::kClosed;
   const std::size_t bytes = weight(request);
-  if (appends_.size() >= limits_.queue_appends_max ||
-      queued_bytes_ + bytes > limits_.queue_bytes_max)
+  if (appends_.size() >= ramped(limits_.queue_appends_max) ||
+      queued_bytes_ + bytes > limits_.queue_bytes_max || expected_wait() > limits_.queue_wait_max)
     return Offer::kFull;
   queued_bytes_ += bytes;
   appends_.push_back(std::move(request));
@@ -32,7 +34,25 @@ LaneFsm::Offer LaneFsm::offer(std::unique_ptr<StoreCall>&& call) {
   return Offer::kQueued;
 }
 
+std::size_t LaneFsm::ramped(std::size_t limit) const {
+  return std::max<std::size_t>(1, limit * percent_ / 100);
+}
+
+void LaneFsm::climb(MonoTime now) {
+  if (std::exchange(ramp_is_due_, false)) {
+    ramp_began_ = now;
+    percent_ = kRampFrom;
+  }
+  if (percent_ >= 100) return;
+  const auto span = std::max<std::int64_t>(1, std::chrono::nanoseconds(limits_.ramp).count());
+  const auto climbed =
+      (now - ramp_began_).count() * static_cast<std::int64_t>(100 - kRampFrom) / span;
+  percent_ = std::min<std::size_t>(100, kRampFrom + static_cast<std::size_t>(climbed));
+}
+
 LaneBatch LaneFsm::take(MonoTime now) {
+  climb(now);
+  const std::size_t rows_max = ramped(limits_.batch_rows_max);
   LaneBatch batch;
   std::size_t bytes = 0;
   while (!appends_.empty()) {
@@ -41,7 +61,7 @@ LaneBatch LaneFsm::take(MonoTime now) {
     if (next.pending.deadline <= now) {
       batch.expired_appends.push_back(std::move(next));
     } else {
-      const bool full = batch.appends.size() >= limits_.batch_rows_max ||
+      const bool full = batch.appends.size() >= rows_max ||
                         (!batch.appends.empty() && bytes + size > limits_.batch_bytes_max);
       if (full) break;
       bytes += size;
@@ -72,12 +92,19 @@ void LaneFsm::took(std::size_t rows, std::chrono::nanoseconds spent) {
   if (rows == 0) return;
   const std::int64_t one = spent.count() / static_cast<std::int64_t>(rows);
   row_ns_ += (one - row_ns_) / 8;
+  batch_ns_ += (spent.count() - batch_ns_) / 4;
+}
+
+std::chrono::nanoseconds LaneFsm::expected_wait() const {
+  const auto batches = static_cast<std::int64_t>(appends_.size() / ramped(limits_.batch_rows_max));
+  return std::chrono::nanoseconds{batches * batch_ns_};
 }
 
 Millis LaneFsm::retry_after() const {
   const auto waiting = static_cast<std::int64_t>(appends_.size() + calls_.size());
   const Millis needed{waiting * row_ns_ / 1'000'000};
-  return std::clamp(needed, kRetryMin, kRetryMax);
+  const auto wait = std::chrono::duration_cast<Millis>(expected_wait());
+  return std::clamp(std::max(needed, wait), kRetryMin, kRetryMax);
 }
 
 }  // namespace hy::das

@@ -24,6 +24,12 @@ struct LaneLimits {
   std::size_t queue_appends_max = 8'192;
   std::size_t queue_bytes_max = 32 * 1'024 * 1'024;
   std::size_t queue_calls_max = 2'048;
+  /// An append that would wait longer than this is refused when it comes: at its deadline (2 s) it
+  /// would be stored and nobody would be told. Overload then costs refusals, not throughput.
+  Millis queue_wait_max{500};
+  /// After an outage batches and queue grow from a tenth to their limits in this time
+  /// (guarantees.md §7): the store comes back cold, and everybody's outbox with it.
+  Millis ramp{10'000};
 };
 
 /// What a lane does next.
@@ -39,7 +45,8 @@ struct LaneBatch {
 
 /// Collects what arrives while the previous transaction commits: whatever has gathered when the
 /// lane is free is the next batch, no timer. Order within a conversation is the order of arrival.
-/// Bounded: a full queue refuses (kFull), it never drops; expired work is dropped at take. Not
+/// Bounded in number, bytes and time: a full queue refuses (kFull), it never drops; expired work is
+/// dropped at take. Not
 /// thread-safe: the driver holds a lock around it.
 class LaneFsm {
  public:
@@ -54,8 +61,10 @@ class LaneFsm {
   LaneBatch take(MonoTime now);
   /// Everything that waits, whatever the limits: the store is down.
   LaneBatch take_all();
-  /// How long `rows` rows took; feeds retry_after.
+  /// How long a batch of `rows` rows took; feeds retry_after and the bound of the wait.
   void took(std::size_t rows, std::chrono::nanoseconds spent);
+  /// The store is back: the ramp begins with the next take.
+  void begin_ramp() { ramp_is_due_ = true; }
   /// When a refused caller may come again: the time that the queue in front of it needs, 50 .. 2000
   /// ms.
   [[nodiscard]] Millis retry_after() const;
@@ -64,14 +73,24 @@ class LaneFsm {
   [[nodiscard]] bool is_closed() const { return closed_; }
   [[nodiscard]] std::size_t queued_appends() const { return appends_.size(); }
   [[nodiscard]] std::size_t queued_calls() const { return calls_.size(); }
+  /// How long an append that came now would wait for its batch to begin.
+  [[nodiscard]] std::chrono::nanoseconds expected_wait() const;
 
  private:
+  /// `limit` as far as the ramp allows it now, at least 1.
+  [[nodiscard]] std::size_t ramped(std::size_t limit) const;
+  void climb(MonoTime now);
+
   LaneLimits limits_;
   std::deque<AppendRequest> appends_;
   std::deque<std::unique_ptr<StoreCall>> calls_;
   std::size_t queued_bytes_ = 0;
   std::int64_t row_ns_ = 100'000;  ///< moving average; the start value is a slow disk's guess
+  std::int64_t batch_ns_ = 0;      ///< moving average of a whole batch
   bool closed_ = false;
+  bool ramp_is_due_ = false;
+  MonoTime ramp_began_{};
+  std::size_t percent_ = 100;  ///< of the limits
 };
 
 }  // namespace hy::das

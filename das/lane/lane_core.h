@@ -56,7 +56,10 @@ class LaneQueue {
     return has_session ? fsm_.take(now) : fsm_.take_all();
   }
   void shut(const Error& why) { shut_ = why; }
-  void open() { shut_.reset(); }
+  void open() {
+    if (shut_) fsm_.begin_ramp();
+    shut_.reset();
+  }
   void took(std::size_t rows, std::chrono::nanoseconds spent) { fsm_.took(rows, spent); }
   /// No more offers; what waits is still handed out.
   void close() { fsm_.close(); }

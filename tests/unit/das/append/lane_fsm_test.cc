@@ -108,6 +108,42 @@ TEST(LaneFsm, RetryAfterFollowsTheQueueWithinBounds) {
   EXPECT_EQ(fsm.retry_after(), Millis{2'000});
 }
 
+TEST(LaneFsm, WhatWouldWaitTooLongIsRefusedWhenItComes) {
+  LaneLimits limits;
+  limits.batch_rows_max = 10;
+  LaneFsm fsm(limits);
+  for (int i = 0; i < 40; ++i) fsm.took(10, Millis{100});
+  std::uint64_t queued = 0;
+  while (queued < 1'000 && fsm.offer(request(queued)) == LaneFsm::Offer::kQueued) ++queued;
+  EXPECT_NEAR(static_cast<double>(queued), 60, 10) << "half a second is five or six batches";
+  EXPECT_GE(fsm.retry_after(), Millis{400});
+  fsm.take(at(0));
+  EXPECT_EQ(fsm.offer(request(2'000)), LaneFsm::Offer::kQueued) << "a batch left: room again";
+}
+
+TEST(LaneFsm, AfterAnOutageTheLimitsClimbFromATenth) {
+  LaneLimits limits;
+  limits.batch_rows_max = 100;
+  limits.queue_appends_max = 1'000;
+  LaneFsm fsm(limits);
+  const auto fill = [&fsm] {
+    std::uint64_t n = 0;
+    while (fsm.offer(request(n, 100'000)) == LaneFsm::Offer::kQueued) ++n;
+  };
+  fill();
+  EXPECT_EQ(fsm.take(at(0)).appends.size(), 100U) << "no ramp without an outage";
+  fsm.begin_ramp();
+  EXPECT_EQ(fsm.take(at(1'000)).appends.size(), 10U);
+  while (fsm.queued_appends() > 0) fsm.take(at(1'000));
+  fill();
+  EXPECT_EQ(fsm.queued_appends(), 100U) << "the queue is a tenth too";
+  EXPECT_EQ(fsm.take(at(6'000)).appends.size(), 55U);
+  while (fsm.queued_appends() > 0) fsm.take(at(11'000));
+  fill();
+  EXPECT_EQ(fsm.queued_appends(), 1'000U);
+  EXPECT_EQ(fsm.take(at(11'001)).appends.size(), 100U);
+}
+
 TEST(LaneFsm, ClosedTakesNothingMoreAndGivesOutTheRest) {
   LaneFsm fsm({});
   fsm.offer(request(1));
