@@ -35,6 +35,15 @@ class DeviceTap {
   virtual void logged_in(MonoTime now, const LoginAnswered& answer) = 0;
 };
 
+/// Sees every turn of a device too, as its driver carries it out.
+class TurnObserver : public DeviceTap {
+ public:
+  /// The turn's writes are on disk; its bytes have not left yet.
+  virtual void committed(MonoTime now, const Turn& turn, const std::vector<RowFate>& fates) = 0;
+  /// Its bytes have left; the app hears of it next.
+  virtual void told(MonoTime now, const Turn& turn, const std::vector<RowFate>& fates) = 0;
+};
+
 /// One device of one person, whole: link, outbox, inbox, sync. No I/O, no clock, no thread.
 ///
 /// A driver makes a Turn, passes events to the methods, calls finish() once, then does what the

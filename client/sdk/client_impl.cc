@@ -75,6 +75,8 @@ Client::Impl::Impl(ClientOptions o, Runtime* shared)
       },
       [this](client::Notice& notice) { on_notice(notice); });
   on_thread([this] {
+    driver->observe(options.observer.get());
+    driver->want_ladder(options.observer != nullptr);
     opened = driver->open();
     if (opened) note_state();
   });

@@ -15,6 +15,10 @@
 /// send() returns and stays there until the server said STORED.
 namespace hy {
 
+namespace client {
+class TurnObserver;
+}
+
 /// Where a message of ours is. Order matters: later is further, except kRefused and kUnsure.
 enum class Step : std::uint8_t {
   kQueued,     ///< in the outbox on disk
@@ -116,6 +120,9 @@ struct ClientOptions {
   std::uint32_t send_window = 32;
   /// Messages fetched of a conversation that this device never had; history() asks for older ones.
   std::uint32_t first_tail = 10'000;
+  /// For tests and measurements: sees every turn of the device, on the SDK's thread
+  /// (client/core/device.h).
+  std::shared_ptr<client::TurnObserver> observer = nullptr;
 };
 
 struct Credentials {

@@ -32,7 +32,11 @@ Status Crowd::sign_in(cli::Cluster& cluster, int pairs) {
     person->uid = accounts[i].uid;
     person->name = accounts[i].name;
     const auto store = folder_ / (accounts[i].name + ".db");
-    person->client = std::make_unique<hy::Client>(cluster.client_options(i, store.string()));
+    person->tape = std::make_shared<Tape>(judge::DeviceKey{person->uid, Slot::kDesktop, 1});
+    ClientOptions options = cluster.client_options(i, store.string());
+    options.slot = Slot::kDesktop;
+    options.observer = person->tape;
+    person->client = std::make_unique<hy::Client>(std::move(options));
     Person* const p = person.get();
     const int index = static_cast<int>(i);
     p->client->on_message([this, index](const Message& m) { journal_.shown(index, m); });
@@ -100,10 +104,12 @@ void Crowd::write_one(std::size_t index, Random& random) {
 }
 
 Status Crowd::sync_all() {
+  is_synced_ = false;
   for (const auto& person : people_) {
     if (auto done = person->client->sync(); !done)
       return fail(done.error().code, person->name + ": " + done.error().detail);
   }
+  is_synced_ = true;
   return {};
 }
 
@@ -130,7 +136,14 @@ std::vector<std::string> Crowd::who_is_away() const {
 }
 
 void Crowd::leave() {
-  for (const auto& person : people_) person->client.reset();
+  for (const auto& person : people_) {
+    if (person->client == nullptr) continue;
+    const bool is_drained = is_synced_ && person->client->state() == LinkState::kOnline;
+    // What closing does to the connection is not part of the run.
+    judge::History history = person->tape->finish(Clock::now(), is_drained);
+    person->client.reset();
+    journal_.keep(std::move(history));
+  }
 }
 
 }  // namespace hy::chaos

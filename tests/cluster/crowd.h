@@ -10,6 +10,7 @@
 #include "client/cli/cluster.h"
 #include "client/sdk/hongyan.hpp"
 #include "tests/cluster/journal.h"
+#include "tests/cluster/tape.h"
 
 namespace hy::chaos {
 
@@ -38,12 +39,15 @@ class Crowd {
   [[nodiscard]] std::string send_error() const;
   /// "person 3 backing_off: …" for everybody who is not online, at most 5 lines.
   [[nodiscard]] std::vector<std::string> who_is_away() const;
-  void leave();  ///< closes every client
+  /// Closes every client and gives its history to the journal. After sync_all() the histories say
+  /// that they are complete.
+  void leave();
 
  private:
   struct Person {
     Uid uid;
     std::string name;
+    std::shared_ptr<Tape> tape;
     std::unique_ptr<hy::Client> client;
     std::uint64_t written = 0;
     std::mutex mutex;
@@ -58,6 +62,7 @@ class Crowd {
   std::atomic<bool> talking_{false};
   std::vector<std::thread> threads_;
   std::atomic<std::uint64_t> send_errors_{0};
+  bool is_synced_ = false;  ///< the last sync_all() succeeded
   mutable std::mutex mutex_;
   std::string send_error_;
 };

@@ -159,74 +159,70 @@ std::unordered_map<ClientMsgId, Fate> Journal::fates() const {
   return fates_;
 }
 
+std::optional<Fate> Journal::fate(const ClientMsgId& id) const {
+  const std::lock_guard lock(mutex_);
+  const auto at = fates_.find(id);
+  return at == fates_.end() ? std::nullopt : std::optional(at->second);
+}
+
 std::vector<std::string> Journal::faults() const {
   const std::lock_guard lock(mutex_);
   return faults_;
 }
 
-std::vector<std::string> judge(const Journal& journal, const StoredRows& rows) {
-  Findings found;
-  const auto fates = journal.fates();
-  std::unordered_map<ClientMsgId, const StoredRow*> row_of;
-  std::map<ConversationId, std::uint64_t> last_seq;
-  std::map<std::pair<ConversationId, Uid>, std::uint64_t> last_number;
+void Journal::keep(judge::History history) {
+  const std::lock_guard lock(mutex_);
+  histories_.push_back(std::move(history));
+}
+
+std::vector<judge::History> Journal::histories() const {
+  const std::lock_guard lock(mutex_);
+  return histories_;
+}
+
+judge::Verdict verdict_of(const Journal& journal, const StoredRows& rows, const RunFacts& facts) {
+  judge::Evidence evidence;
+  evidence.histories = journal.histories();
+  evidence.has_store = true;
+  for (const auto& [conversation, head] : rows.heads)
+    evidence.store.conversations.push_back({conversation, head.value(), 1, 0});
   for (const StoredRow& row : rows.messages) {
-    const std::string id = row.client_msg_id.to_hex();
-    auto& last = last_seq[row.conversation];
-    if (row.seq.value() != last + 1) {
-      found.add("HOLE", "seq " + std::to_string(row.seq.value()) + " follows " +
-                            std::to_string(last) + " in one conversation");
-    }
-    last = row.seq.value();
-    if (!row_of.emplace(row.client_msg_id, &row).second) found.add("STORED TWICE", id);
-    const auto fate = fates.find(row.client_msg_id);
-    if (fate == fates.end() || fate->second.sender < 0) {
-      found.add("STRANGER", "row " + id + " was sent by nobody");
-      continue;
-    }
-    if (fate->second.body != row.body) found.add("BODY", name_of(row.client_msg_id, fate->second));
-    auto& number = last_number[{row.conversation, row.sender}];
-    if (fate->second.number < number) {
-      found.add("SENDER ORDER", name_of(row.client_msg_id, fate->second) +
-                                    " stands behind number " + std::to_string(number));
-    }
-    number = std::max(number, fate->second.number);
+    evidence.store.messages.push_back({row.conversation, row.seq.value(), row.sender,
+                                       row.client_msg_id, judge::short_hash(row.payload_hash),
+                                       row.server_ms, row.countable, false});
   }
-  for (const auto& [conversation, head] : rows.heads) {
-    const auto last = last_seq.find(conversation);
-    const std::uint64_t highest = last == last_seq.end() ? 0 : last->second;
-    if (head.value() != highest) {
-      found.add("HEAD", "head " + std::to_string(head.value()) + " but the last row is " +
-                            std::to_string(highest));
-    }
+  evidence.faults = facts.faults;
+  evidence.routers = facts.routers;
+  evidence.sessions = facts.sessions;
+  evidence.has_placement = !facts.routers.empty();
+  evidence.healed_at = facts.healed_at.time_since_epoch().count();
+  evidence.dumped_at = facts.dumped_at.time_since_epoch().count();
+  judge::Rules rules;
+  rules.judges_speed = false;
+  return judge::judge(evidence, rules);
+}
+
+std::vector<std::string> judge(const Journal& journal, const StoredRows& rows,
+                               const RunFacts& facts) {
+  const judge::Verdict verdict = verdict_of(journal, rows, facts);
+  std::vector<std::string> out;
+  for (const judge::Gap& gap : verdict.missing) out.push_back("NO VERDICT: " + gap.text);
+  for (const judge::Violation& v : verdict.violations()) {
+    if (out.size() < kFaultsMax) out.push_back(std::string(v.checker) + ": " + v.text);
   }
-  for (const auto& [id, fate] : fates) {
-    if (fate.sender < 0) {
-      found.add("STRANGER", "shown or answered, but sent by nobody: " + id.to_hex());
-      continue;
-    }
-    const std::string name = name_of(id, fate);
-    const auto row = row_of.find(id);
-    const bool has_row = row != row_of.end();
-    if (fate.stored_at && !has_row) found.add("LOST", name + " was STORED and has no row");
-    if (fate.stored_at && has_row && fate.acked_seq != row->second->seq) {
-      found.add("ACKED SEQ", name + ": acked " + std::to_string(fate.acked_seq.value()) +
-                                 ", stored " + std::to_string(row->second->seq.value()));
-    }
-    if (fate.stored_at && fate.shown == 0) found.add("LOST", name + " was STORED and never shown");
-    if (!fate.stored_at && fate.relayed_at) found.add("RELAYED ONLY", name);
-    if (!fate.stored_at && fate.refused == Errc::kOk)
-      found.add("NO ANSWER", name + (has_row ? " has a row" : " has no row"));
-    if (fate.refused != Errc::kOk) found.add("REFUSED", name + ": " + error_text(fate.refused));
-    if (fate.shown > 1) found.add("SHOWN TWICE", name);
-    if (fate.stored_at && fate.shown_provisional && !fate.moved)
-      found.add("NOT MOVED", name + " is still provisional at its receiver");
+  Findings found;
+  for (const StoredRow& row : rows.messages) {
+    const auto fates = journal.fate(row.client_msg_id);
+    if (fates && fates->sender >= 0 && fates->body != row.body)
+      found.add("BODY", name_of(row.client_msg_id, *fates));
   }
   for (const std::string& line : journal.faults()) {
     const std::size_t colon = line.find(':');
     found.add("seen: " + line.substr(0, colon), line.substr(std::min(colon + 2, line.size())));
   }
-  return found.lines();
+  const std::vector<std::string> more = found.lines();
+  out.insert(out.end(), more.begin(), more.end());
+  return out;
 }
 
 }  // namespace hy::chaos

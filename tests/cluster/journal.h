@@ -8,10 +8,12 @@
 #include <unordered_map>
 #include <vector>
 
+#include "client/judge/judge.h"
 #include "client/sdk/hongyan.hpp"
 #include "tests/cluster/store_rows.h"
 
-/// What every client of a run saw, message by message, and the judgement over it and the database.
+/// What every client of a run saw, message by message, for progress and times while it runs, and
+/// the judgement over the clients' histories and the database after it.
 namespace hy::chaos {
 
 using Time = std::chrono::steady_clock::time_point;
@@ -59,6 +61,8 @@ class Journal {
   void sent(const ClientMsgId& id, Sent sent);
   void step(const ClientMsgId& id, hy::Step step, Errc code, Seq seq);
   void shown(int receiver, const Message& message);
+  /// A client has left; its history is what the judgement reads.
+  void keep(judge::History history);
 
   [[nodiscard]] Totals totals() const;
   /// Every message was stored (or refused) and shown.
@@ -67,8 +71,10 @@ class Journal {
   [[nodiscard]] std::chrono::milliseconds longest_gap(Time from, Time to) const;
   /// Copy of everything, for the judgement after the run.
   [[nodiscard]] std::unordered_map<ClientMsgId, Fate> fates() const;
+  [[nodiscard]] std::optional<Fate> fate(const ClientMsgId& id) const;
   /// What was seen wrong while it happened, at most 50 lines.
   [[nodiscard]] std::vector<std::string> faults() const;
+  [[nodiscard]] std::vector<judge::History> histories() const;
 
  private:
   void fault(std::string line);
@@ -81,13 +87,25 @@ class Journal {
   std::uint64_t out_of_order_ = 0;
   std::uint64_t unsettled_ = 0;
   std::vector<std::string> faults_;
+  std::vector<judge::History> histories_;
 };
 
-/// Holds what the clients saw against the rows of the database. One line per violation (the first
-/// of each kind in full, then a count); empty: clean. Rules: every row is one message of ours with
-/// its body, once; every STORED has its row at the acked seq and was shown; every RELAYED became
-/// STORED; seqs of each conversation are 1 … head without a hole; a sender's messages stand in the
-/// order in which they were written; nothing was shown twice or below a larger seq.
-std::vector<std::string> judge(const Journal& journal, const StoredRows& rows);
+/// What a run knows besides its clients and its database.
+struct RunFacts {
+  std::vector<judge::FaultWindow> faults;
+  Time healed_at{};
+  Time dumped_at{};  ///< of placements
+  std::vector<judge::RouterDump> routers;
+  std::vector<judge::EntrySession> sessions;
+};
+
+/// The verdict of client/judge over the clients' histories and the rows. Speed is not judged here:
+/// the machine that runs a cluster and its clients at once promises none.
+judge::Verdict verdict_of(const Journal& journal, const StoredRows& rows,
+                          const RunFacts& facts = {});
+/// The same as lines for a person, one a violation and at most 50, and what the histories cannot
+/// know: bodies that differ, and refusals, of which these runs expect none. Empty: clean.
+std::vector<std::string> judge(const Journal& journal, const StoredRows& rows,
+                               const RunFacts& facts = {});
 
 }  // namespace hy::chaos

@@ -111,7 +111,7 @@ class Run {
     HY_TRY_VOID(heal_and_drain());
     HY_TRY(const StoredRows rows, read_store());
     summary(rows);
-    violations_ = judge(journal_, rows);
+    violations_ = chaos::judge(journal_, rows, facts());
     judge_fault();
     return {};
   }
@@ -193,6 +193,7 @@ class Run {
   Status heal_and_drain() {
     say_progress("drain");
     HY_TRY_VOID(cluster_->wait_ready({}, Millis(30'000)));
+    healed_ = Clock::now();
     const double from = elapsed();
     double said = from;
     bool synced = false;
@@ -210,6 +211,9 @@ class Run {
       }
     }
     drained_ = elapsed() - from;
+    // The last word of every history: everything that there is was asked for.
+    if (const Status done = crowd_->sync_all(); !done)
+      std::printf("  sync: %s\n", error_text(done.error().code, done.error().detail).c_str());
     for (const std::string& line : crowd_->who_is_away()) std::printf("  away: %s\n", line.c_str());
     if (crowd_->send_errors() > 0) {
       std::printf("  %llu messages could not be written: %s\n", ull(crowd_->send_errors()),
@@ -261,6 +265,18 @@ class Run {
         "refused %llu  LOST %llu  SHOWN TWICE %llu  OUT OF ORDER %llu\n",
         ull(c.sent), ull(c.stored), rows.messages.size(), ull(c.delivered), ull(c.relayed),
         ull(c.refused), ull(c.stored - c.delivered), ull(c.shown_twice), ull(c.out_of_order));
+  }
+
+  RunFacts facts() const {
+    RunFacts out;
+    for (const Fault& fault : faults_) {
+      const bool is_away = fault.what == "store stopped";
+      out.faults.push_back({fault.what, fault.began.time_since_epoch().count(),
+                            std::max(fault.ended, fault.all_back).time_since_epoch().count(),
+                            is_away ? judge::Hits::kStoreDown : judge::Hits::kSpeed, true});
+    }
+    out.healed_at = healed_;
+    return out;
   }
 
   void judge_fault() {
@@ -334,6 +350,7 @@ class Run {
   Time began_{};
   std::vector<Fault> faults_;
   std::vector<std::string> violations_;
+  Time healed_{};
   double drained_ = 0;
 };
 

@@ -1,5 +1,7 @@
 #include "tests/cluster/store_rows.h"
 
+#include <cstring>
+
 #include "client/cli/private_folder.h"
 #include "common/sqlite/database.h"
 #include "das/engines/mysql/connection.h"
@@ -9,8 +11,17 @@ namespace hy::chaos {
 namespace {
 
 constexpr const char* kMessages =
-    "SELECT conv, seq, sender, client_msg_id, body FROM message ORDER BY conv, seq";
+    "SELECT conv, seq, sender, client_msg_id, body, payload_hash, server_ms, countable FROM "
+    "message "
+    "ORDER BY conv, seq";
 constexpr const char* kHeads = "SELECT conv, head_seq FROM conversation";
+
+PayloadHash hash_of(std::string_view bytes) {
+  PayloadHash hash{};
+  HY_CHECK(bytes.size() == hash.size());
+  std::memcpy(hash.data(), bytes.data(), hash.size());
+  return hash;
+}
 
 }  // namespace
 
@@ -24,7 +35,8 @@ Result<StoredRows> read_embedded(const std::filesystem::path& file) {
       if (!more) break;
       out.messages.push_back({ConversationId::from_bytes(rows.blob(0)),
                               Seq{rows.unsigned_integer(1)}, Uid{rows.unsigned_integer(2)},
-                              ClientMsgId::from_bytes(rows.blob(3)), Bytes(rows.blob(4))});
+                              ClientMsgId::from_bytes(rows.blob(3)), Bytes(rows.blob(4)),
+                              hash_of(rows.blob(5)), rows.integer(6), rows.integer(7) != 0});
     }
   }
   HY_TRY(sqlite::Statement heads, db.prepare(kHeads));
@@ -50,7 +62,9 @@ Result<StoredRows> read_mysql(const std::filesystem::path& folder) {
     while (rows->next()) {
       out.messages.push_back({das::mysql::conv_of(rows->getString(1)), Seq{rows->getUInt64(2)},
                               Uid{rows->getUInt64(3)}, das::mysql::id_of(rows->getString(4)),
-                              das::mysql::bytes_of(rows->getString(5))});
+                              das::mysql::bytes_of(rows->getString(5)),
+                              hash_of(das::mysql::bytes_of(rows->getString(6))), rows->getInt64(7),
+                              rows->getInt(8) != 0});
     }
     const auto heads = connection->query(connection->prepared(kHeads));
     while (heads->next())

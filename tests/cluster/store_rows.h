@@ -17,6 +17,9 @@ struct StoredRow {
   Uid sender;
   ClientMsgId client_msg_id;
   Bytes body;
+  PayloadHash payload_hash{};
+  std::int64_t server_ms = 0;
+  bool countable = true;
 };
 struct StoredRows {
   std::vector<StoredRow> messages;  ///< by conversation, then seq

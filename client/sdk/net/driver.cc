@@ -39,6 +39,7 @@ Status Driver::load() {
   store_ = std::move(store);
   device_ = std::make_unique<Device>(settings_, std::move(snapshot), random_, clock_.now(),
                                      clock_.wall_ms());
+  device_->set_tap(observer_);
   return {};
 }
 
@@ -63,9 +64,11 @@ Status Driver::end_turn(Turn& turn) {
     }
     fates = std::move(*applied);
   }
+  if (observer_ != nullptr) observer_->committed(clock_.now(), turn, fates);
   sync_point("sdk.after_persist_before_ack");
   act(turn);
   arm();
+  if (observer_ != nullptr) observer_->told(clock_.now(), turn, fates);
   tell(turn, fates);
   return {};
 }

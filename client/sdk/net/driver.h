@@ -41,6 +41,8 @@ class Driver final : public ConnectionUser, public std::enable_shared_from_this<
   void unplug(bool unplugged);
   void drop_connection();
   void want_ladder(bool wanted) { want_ladder_ = wanted; }
+  /// Before open(); it outlives the driver. Needs the ladder for PUSH_ACK.
+  void observe(TurnObserver* observer) { observer_ = observer; }
   /// Ends sockets and timer; nothing is told afterwards.
   void shut();
 
@@ -78,6 +80,7 @@ class Driver final : public ConnectionUser, public std::enable_shared_from_this<
   asio::steady_timer timer_;
   MonoTime armed_for_ = kNever;
   std::deque<Notice> notices_;
+  TurnObserver* observer_ = nullptr;
   bool is_delivering_ = false;
   bool is_unplugged_ = false;
   bool is_broken_ = false;  ///< the store failed; waiting to open it again
