@@ -21,6 +21,7 @@ namespace {
 
 constexpr int kStreamsPerConnectionMax = 64;
 constexpr int kMetadataBytesMax = 8 * 1'024;
+constexpr std::size_t kPeersMemoryMax = 512UL * 1'024 * 1'024;
 constexpr int kAcceptsPending = 4;
 constexpr Millis kShutdownMax{1'000};
 
@@ -253,6 +254,17 @@ void Server::Impl::set_limits(grpc::ServerBuilder& builder) const {
   builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
   builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kStreamsPerConnectionMax);
   builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMetadataBytesMax);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, static_cast<int>(kKeepAliveEvery.count()));
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS,
+                             static_cast<int>(kKeepAliveWithin.count()));
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PINGS_WITHOUT_DATA, 0);
+  // Or the peers' own questions would be taken for an attack (too_many_pings).
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 1'000);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MAX_PING_STRIKES, 0);
+  // What all peers together may make gRPC hold (security.md §10).
+  grpc::ResourceQuota quota("hongyan-peers");
+  quota.Resize(kPeersMemoryMax);
+  builder.SetResourceQuota(quota);
 }
 
 Status Server::Impl::start() {

@@ -150,6 +150,12 @@ class Server {
   std::unique_ptr<Impl> impl_;
 };
 
+/// Both ends of a connection: who has heard nothing for `every` asks, and gives the connection up
+/// when no answer comes `within`. Without it a peer whose host is gone, or a path that is cut
+/// without a word, would be believed for as long as TCP retransmits: a quarter of an hour.
+inline constexpr Millis kKeepAliveEvery{5'000};
+inline constexpr Millis kKeepAliveWithin{3'000};
+
 struct ClientOptions {
   std::string target{};  // "127.0.0.1:14100" or "unix:/path"
   std::string method{};

@@ -32,7 +32,7 @@ constexpr Millis kDialMax{3'000};
 constexpr Millis kStableAfter{1'000};
 constexpr std::uint64_t kSerialiseOneIn = 16;
 
-enum Tag : std::uint8_t { kBatch = 0, kAccepted = 1, kWritesDone = 2 };
+enum Tag : std::uint8_t { kBatch = 0, kAccepted = 1, kWritesDone = 2, kPing = 3, kPong = 4 };
 
 class SimStream;
 
@@ -179,6 +179,9 @@ class SimStream final : public RawStream,
 
   // EndPoint: on this node, outside of a turn.
   void on_packet(Packet packet) override {
+    heard_at_ = loop_.world.now();
+    if (packet.tag == kPong) return;
+    if (packet.tag == kPing) return send_tag(kPong);
     tell({shared_from_this(), std::move(packet), Happened::kPacket});
   }
   void on_end(End how) override {
@@ -188,6 +191,7 @@ class SimStream final : public RawStream,
 
   void open_writes() {
     writable_ = true;
+    if (!std::exchange(keeps_alive_, true)) keep_alive(kKeepAliveEvery);
     if (!batcher_.empty() || closing_) mark_dirty();
   }
   void stop_writes() {
@@ -263,6 +267,22 @@ class SimStream final : public RawStream,
     loop_.mark_dirty(this);
     if (!loop_.in_turn) loop_.wake_at(loop_.world.now());
   }
+  /// As gRPC's: who has heard nothing for a while asks; no answer in time ends the connection.
+  void keep_alive(Millis wait) {
+    loop_.add_timer(std::max(wait, Millis{1}), Millis{0}, [weak = weak_from_this()] {
+      const auto self = weak.lock();
+      if (self == nullptr || self->over) return;
+      const MonoTime heard = std::max(self->heard_at_, self->loop_.node->resumed_at());
+      const auto silent = self->loop_.world.now() - heard;
+      if (silent < kKeepAliveEvery) {
+        self->is_asking_ = false;
+        return self->keep_alive(std::chrono::ceil<Millis>(kKeepAliveEvery - silent));
+      }
+      if (std::exchange(self->is_asking_, true)) return self->cancel("keep-alive ran out");
+      self->send_tag(kPing);
+      self->keep_alive(kKeepAliveWithin);
+    });
+  }
   void half_close() {
     if (!is_server()) return send_tag(kWritesDone);
     finish();
@@ -302,6 +322,9 @@ class SimStream final : public RawStream,
   bool half_closed_ = false;
   bool waits_for_room_ = false;
   bool dirty_ = false;
+  bool keeps_alive_ = false;
+  bool is_asking_ = false;
+  MonoTime heard_at_ = loop_.world.now();
 };
 
 }  // namespace
