@@ -204,6 +204,14 @@ constexpr std::array kProperties = {
              .apply = Apply::kLive,
              .sentence = "Handshakes computed between two looks at connections that are logged "
                          "in."},
+    Property{.key = "entry.handshakes_waiting",
+             .kind = Kind::kInteger,
+             .fallback = "1000",
+             .min = "1",
+             .max = "100k",
+             .apply = Apply::kLive,
+             .sentence = "Handshakes of one thread that wait for their turn; one more is closed "
+                         "before any key is computed."},
     Property{.key = "entry.allow",
              .kind = Kind::kPath,
              .fallback = "",
@@ -289,6 +297,7 @@ void read_limits(const config::Values& v, Config& out) {
   shard.age_spread = shard.age_max / 12;
   shard.padding = v.flag("entry.padding");
   shard.handshakes_per_turn = number(v, "entry.handshakes_per_turn");
+  shard.handshakes_waiting_max = number(v, "entry.handshakes_waiting");
 }
 
 }  // namespace

@@ -1,6 +1,8 @@
 #include "common/admin/daemon.h"
 
 #include <pthread.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -46,11 +48,22 @@ log::Options::Form form_of(std::string_view name) {
   return name == "text" ? log::Options::Form::kText : log::Options::Form::kAuto;
 }
 
+/// Keys and tokens are in this memory: no core file, and no other process of the same user may read
+/// it (security.md X1). A sanitizer's leak check has to, at the end.
+void keep_memory_private() {
+  const rlimit none{0, 0};
+  ::setrlimit(RLIMIT_CORE, &none);
+#if !__has_feature(address_sanitizer)
+  ::prctl(PR_SET_DUMPABLE, 0);
+#endif
+}
+
 }  // namespace
 
 Daemon::Daemon(config::Start start) : start_(std::move(start)), current_(start_.values) {
   const auto set = our_signals();
   pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  keep_memory_private();
   std::signal(SIGPIPE, SIG_IGN);  // hiredis and gRPC write to closed sockets
   descriptors_ = net::raise_descriptor_limit();
   log::init({.daemon = std::string(config::role_name(start_.role)),

@@ -28,7 +28,8 @@ struct DaemonHandlers {
 };
 
 /// One per process, made in main before any thread: it blocks SIGTERM, SIGINT and SIGHUP for all
-/// threads to come, ignores SIGPIPE, raises the descriptor limit and starts the log.
+/// threads to come, ignores SIGPIPE, forbids core files, raises the descriptor limit and starts the
+/// log.
 class Daemon {
  public:
   explicit Daemon(config::Start start);

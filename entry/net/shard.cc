@@ -236,6 +236,7 @@ void Shard::set_limits(const ShardOptions& limits) {
   options_.age_spread = limits.age_spread;
   options_.padding = limits.padding;
   options_.handshakes_per_turn = limits.handshakes_per_turn;
+  options_.handshakes_waiting_max = limits.handshakes_waiting_max;
 }
 
 void Shard::enforce_lists() {

@@ -49,6 +49,7 @@ struct ShardOptions {
   Millis age_spread{2 * 3'600'000};
   bool padding = true;
   std::uint32_t handshakes_per_turn = 8;
+  std::uint32_t handshakes_waiting_max = 1'000;  ///< one more is closed unheard
   std::vector<ServerKey> keys;
   std::optional<wire::KeyNoticeBytes> notice;
 };

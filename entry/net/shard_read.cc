@@ -72,6 +72,11 @@ bool Shard::on_frame(Connection& c, const wire::Frame& frame) {
     case wire::Outer::kHandshake1:
       if (!c.fsm.on_handshake()) return true;
       if (frame.body.size() < wire::kHandshakeBytesMin) break;
+      // Before any key is computed: a flood costs a line of this length and no more.
+      if (handshakes_.size() >= options_.handshakes_waiting_max) {
+        close(c, Errc::kOverloaded);
+        return false;
+      }
       activity(c).handshake.assign(as_text(frame.body));
       handshakes_.push_back(id_of(c));
       return true;
@@ -117,11 +122,14 @@ bool Shard::on_hello(Connection& c, const wire::Frame& frame) {
 
 void Shard::run_handshakes() {
   if (handshakes_.empty()) return;
-  const std::size_t now = std::min<std::size_t>(handshakes_.size(), options_.handshakes_per_turn);
-  for (std::size_t i = 0; i < now; ++i) {
-    if (Connection* c = table_.find(handshakes_[i])) finish_handshake(*c);
+  std::size_t taken = 0;
+  for (std::uint32_t made = 0; taken < handshakes_.size() && made < options_.handshakes_per_turn;) {
+    Connection* c = table_.find(handshakes_[taken++]);
+    if (c == nullptr) continue;  // has gone while it waited: costs nothing
+    finish_handshake(*c);
+    ++made;
   }
-  handshakes_.erase(handshakes_.begin(), handshakes_.begin() + static_cast<std::ptrdiff_t>(now));
+  handshakes_.erase(handshakes_.begin(), handshakes_.begin() + static_cast<std::ptrdiff_t>(taken));
   if (handshakes_.empty() || more_handshakes_posted_) return;
   // The rest waits for the next turn: those who are logged in come first.
   more_handshakes_posted_ = true;

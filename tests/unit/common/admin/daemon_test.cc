@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <poll.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +93,23 @@ struct DaemonTest : testing::Test {
                            }});
   }
 };
+
+#if !__has_feature(address_sanitizer)
+TEST_F(DaemonTest, ItsMemoryIsNobodyElses) {
+  Child child([this](int to) {
+    Daemon daemon(start());
+    const char letter = ::prctl(PR_GET_DUMPABLE) == 0 ? 'p' : 'o';
+    (void)!::write(to, &letter, 1);
+    rlimit core{};
+    ::getrlimit(RLIMIT_CORE, &core);
+    const char limit = core.rlim_cur == 0 && core.rlim_max == 0 ? '0' : 'c';
+    (void)!::write(to, &limit, 1);
+    return 0;
+  });
+  EXPECT_EQ(child.next(), 'p') << "not dumpable";
+  EXPECT_EQ(child.next(), '0') << "no core file";
+}
+#endif
 
 TEST_F(DaemonTest, TermDrainsAndEndsWellAndHupReloads) {
   Child child([&](int to) { return run(to, false); });

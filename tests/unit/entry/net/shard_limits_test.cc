@@ -27,6 +27,35 @@ TEST(ShardLimits, FrameRateIsRefusedWithACode) {
   EXPECT_EQ(rig.logic.forwarded.size(), 6U);
 }
 
+// E3: a flood of handshakes waits in a line of its own, and the line has an end.
+TEST(ShardLimits, HandshakesThatWaitAreBounded) {
+  ShardOptions options;
+  options.handshakes_per_turn = 1;
+  options.handshakes_waiting_max = 4;
+  Rig rig(options);
+  auto talker = rig.logged_in(kAlice);
+  std::vector<std::unique_ptr<RawClient>> flood;
+  for (int i = 0; i < 12; ++i) {
+    flood.push_back(rig.connect());
+    flood.back()->write(flood.back()->hello_and_handshake(rig.key()));
+  }
+  rig.run();
+  std::size_t up = 0;
+  std::size_t ended = 0;
+  for (auto& client : flood) {
+    const bool is_over = client->ended();
+    ended += is_over ? 1 : 0;
+    up += client->is_up() ? 1 : 0;
+    if (is_over) EXPECT_EQ(client->received_bytes(), 0U) << "closed without a byte";
+  }
+  EXPECT_EQ(up + ended, flood.size());
+  EXPECT_GT(ended, 0U);
+  EXPECT_GE(up, 4U) << "those who waited in line got their turn";
+  talker->send(kSend, 9);
+  rig.run();
+  EXPECT_EQ(rig.logic.forwarded.size(), 1U) << "who is logged in is served meanwhile";
+}
+
 TEST(ShardLimits, TooMuchInFlightIsNotRead) {
   ShardOptions options;
   options.in_flight_max = 4;
