@@ -302,7 +302,9 @@ class Loader {
         continue;
       }
       const auto& p = request_.properties[static_cast<std::size_t>(found - names.begin())];
-      auto value = from_text(p, std::string_view(variable).substr(name.size() + 1));
+      // An entry without '=' is legal for execve and has no value.
+      auto value = from_text(
+          p, std::string_view(variable).substr(std::min(name.size() + 1, variable.size())));
       if (!value) {
         add_error(std::move(m), p, value.error());
         continue;

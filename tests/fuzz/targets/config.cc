@@ -88,6 +88,7 @@ std::vector<Seed> seeds() {
           {"secret-file", "[entry]\nsecret = { file = \"/nonexistent\" }\n"},
           {"secret-literal", "[entry]\nsecret = \"a secret of some length\"\n"},
           {"environment", "\1HY_ENTRY_COUNT=40\n\1HY_ENTRY_NAMES=a, b\n"},
+          {"environment-no-equals", "\1HY_ENTRY_COUNT\n"},
           {"override", "\2entry.count=41\n\2entry.wait=2s\n"},
           {"unknown-key", "[entry]\ncuont = 3\n"},
           {"unknown-table", "[entri]\ncount = 3\n"},

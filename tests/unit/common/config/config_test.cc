@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include <sstream>
 
 #include "common/config/command_line.h"
@@ -83,6 +85,16 @@ TEST(Config, UnknownVariablesAndFlagsAreMistakes) {
   EXPECT_TRUE(loaded.error()[2].fix.contains("entry.motto"));
   EXPECT_EQ(loaded.error()[3].code, Errc::kConfigSyntax);
   EXPECT_EQ(loaded.error()[4].code, Errc::kConfigUnknownKey);
+}
+
+// execve takes such entries; reading one ended the process with an exception.
+TEST(Config, AnEnvironmentEntryWithoutAnEqualsSignHasNoValue) {
+  const auto loaded =
+      load_text({.properties = kProperties, .environment = {"HY_ENTRY_MAX_CONNECTIONS"}}, "");
+  ASSERT_FALSE(loaded);
+  EXPECT_TRUE(std::ranges::any_of(loaded.error(), [](const Mistake& m) {
+    return m.source == "HY_ENTRY_MAX_CONNECTIONS";
+  })) << render(loaded.error());
 }
 
 TEST(Config, ASecretThatOthersCanReadIsRefusedAndNeverShown) {
