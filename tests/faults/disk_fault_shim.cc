@@ -149,7 +149,8 @@ void keep_undo(int fd, const struct stat& s, std::uint64_t offset, std::uint64_t
   char link[64];
   snprintf(link, sizeof link, "/proc/self/fd/%d", fd);
   const long reader = ::syscall(SYS_openat, AT_FDCWD, link, O_RDONLY | O_CLOEXEC);
-  static thread_local char copy[kCopyBytes];
+  // Not thread_local: MariaDB starts a thread whose stack of 8 KiB has to hold all of that.
+  static char copy[kCopyBytes];
   for (std::uint64_t at = 0; kept && at < record.old_bytes;) {
     const std::size_t n = std::min<std::uint64_t>(sizeof copy, record.old_bytes - at);
     const long got = ::syscall(SYS_pread64, reader, copy, n, offset + at);

@@ -70,6 +70,20 @@ TEST(ChaosPlan, EveryKindOfTheEngineComesAndNoneOfTheOther) {
   }
 }
 
+TEST(ChaosPlan, PartsOfTheKindsAreAllOfThem) {
+  for (const cli::StoreKind store : {cli::StoreKind::kEmbedded, cli::StoreKind::kMysql}) {
+    std::set<std::string> all;
+    std::size_t sum = 0;
+    for (int part = 0; part < 3; ++part) {
+      const auto kinds = part_of_kinds(store, part, 3);
+      sum += kinds.size();
+      all.insert(kinds.begin(), kinds.end());
+    }
+    EXPECT_EQ(all.size(), sum);
+    EXPECT_EQ(all.size(), part_of_kinds(store, 0, 1).size());
+  }
+}
+
 TEST(ChaosPlan, PairsOverlap) {
   PlanOptions options = long_plan();
   options.pairs = true;

@@ -24,20 +24,22 @@ struct Options {
   std::string bin = std::string(HY_BUILD_DIR) + "/bin";
   std::string json;
   bool append = false;
+  bool sets = false;
   bool list = false;
   bool plan_only = false;
   bool keep = false;
   RoundOptions round;
 };
 
-std::string command_of(const Options& options, cli::StoreKind store, std::uint64_t seed) {
-  const RoundOptions& r = options.round;
-  std::string out = "hy_chaos --rounds 1 --engine " + std::string(cli::store_kind_name(store)) +
-                    " --seed " + std::to_string(seed);
+std::string command_of(const RoundOptions& r) {
+  std::string out = "hy_chaos --rounds 1 --engine " + std::string(cli::store_kind_name(r.store)) +
+                    " --seed " + std::to_string(r.seed);
   if (r.points) return out + " --points";
-  char more[120];
-  std::snprintf(more, sizeof more, " --seconds %g --rate %g --people %d --gap %g %g --lasts %g",
-                r.plan.seconds, r.rate, r.pairs, r.plan.gap_min, r.plan.gap_max, r.plan.lasts_max);
+  char more[160];
+  std::snprintf(more, sizeof more,
+                " --seconds %g --rate %g --people %d --gap %g %g --alive %d --lasts %g",
+                r.plan.seconds, r.rate, r.pairs, r.plan.gap_min, r.plan.gap_max, r.plan.alive_max,
+                r.plan.lasts_max);
   out += more;
   if (r.plan.pairs) out += " --pairs";
   if (r.mutant != 0) out += " --mutant " + std::to_string(r.mutant);
@@ -90,6 +92,12 @@ int run(const Options& options) {
     round.seed = options.round.seed + static_cast<std::uint64_t>(i);
     round.programs = options.bin;
     round.keep = options.keep;
+    if (options.sets) {
+      // Rounds of one engine share out its kinds.
+      const bool both = options.engine == "both";
+      round.plan.kinds = part_of_kinds(round.store, both ? i / 2 : i,
+                                       both ? (options.rounds + 1) / 2 : options.rounds);
+    }
     std::printf("== round %d of %d: %s, seed %llu\n", i + 1, options.rounds,
                 mysql ? "mysql" : "embedded", static_cast<unsigned long long>(round.seed));
     RoundResult result = run_round(round);
@@ -97,7 +105,7 @@ int run(const Options& options) {
     std::printf("-- %s\n", verdict_name(result.verdict));
     if (!result.folder.empty()) std::printf("   kept in %s\n", result.folder.c_str());
     if (result.verdict != Verdict::kClean) {
-      const std::string again = command_of(options, round.store, round.seed);
+      const std::string again = command_of(round);
       std::printf("   repeat: %s\n", again.c_str());
       if (!result.folder.empty()) std::ofstream(result.folder / "repeat.txt") << again << "\n";
     }
@@ -135,6 +143,7 @@ int main(int argc, char** argv) {
   app.add_option("--seed", options.round.seed, "of the first round; the next ones count up");
   app.add_option("--engine", options.engine)->check(CLI::IsMember({"embedded", "mysql", "both"}));
   app.add_option("--faults", plan.kinds, "only these kinds, see --list")->delimiter(',');
+  app.add_flag("--sets", options.sets, "the rounds of an engine share out its kinds");
   app.add_flag("--pairs", plan.pairs, "faults in overlapping pairs");
   app.add_flag("--points", options.round.points, "visit every named place instead");
   app.add_option("--gap", gap, "seconds between two starts: least and most")->expected(2);

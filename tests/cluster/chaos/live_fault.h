@@ -26,10 +26,15 @@ Result<LiveFault> begin_on_process(Rig& rig, const Planned& planned);
 Result<LiveFault> begin_on_link(Rig& rig, const Planned& planned);
 Result<LiveFault> begin_on_store(Rig& rig, const Planned& planned);
 Result<LiveFault> begin_on_host(Rig& rig, const Planned& planned);
+Result<LiveFault> begin_on_device(Rig& rig, const Planned& planned);
 
 /// What is armed at a named place of `daemon`; `deed` continues a stopped process at its end.
 Result<LiveFault> begin_at_point(Rig& rig, const std::string& daemon, std::string_view point,
                                  hooks::Deed deed, std::int64_t nth, Millis delay);
+/// The same for whichever device comes to a place of the SDK; kStop and kDelay hold its thread for
+/// `delay`. `device`: −1, any.
+Result<LiveFault> begin_at_device_point(Rig& rig, int device, std::string_view point,
+                                        hooks::Deed deed, std::int64_t nth, Millis delay);
 std::string_view deed_name(hooks::Deed deed);
 
 }  // namespace hy::chaos

@@ -48,6 +48,8 @@ class Nemesis {
     bool is_alive = false;
   };
   void begin(Fault& fault, double now, std::vector<std::string>& lines);
+  /// A way of the people that nobody uses now: another one of theirs that is free, if there is one.
+  void move_to_used_way(Planned& planned) const;
   static void end(Fault& fault, std::vector<std::string>& lines);
 
   Rig& rig_;

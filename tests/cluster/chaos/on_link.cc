@@ -47,7 +47,7 @@ std::string set_slowness(Gate& gate, std::string_view kind, Random& random) {
     gate.set_both(fault);
     return std::to_string(static_cast<int>(fault.loss * 100)) + " %";
   }
-  fault.bytes_per_second = between(random, 2'000, 60'000);
+  fault.bytes_per_second = between(random, 1'000, 8'000);
   gate.set_both(fault);
   return std::to_string(fault.bytes_per_second) + " B/s";
 }

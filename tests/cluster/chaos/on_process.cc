@@ -22,12 +22,11 @@ Result<LiveFault> kill_now(Rig& rig, const std::string& name, int number) {
 }
 
 Result<LiveFault> keep_away(Rig& rig, const std::string& name) {
-  LiveFault out{[&rig, name] { return rig.cluster().supervisor().release(name); },
-                was_started_again(rig, name),
-                {}};
   if (rig.pid(name) <= 0) return fail(Errc::kUnavailable, name);
   HY_TRY_VOID(rig.cluster().supervisor().hold(name, SIGKILL));
-  return out;
+  return LiveFault{[&rig, name] { return rig.cluster().supervisor().release(name); },
+                   [] { return true; },  // hold() returns when it is gone
+                   {}};
 }
 
 Result<LiveFault> pause(Rig& rig, const Planned& planned) {

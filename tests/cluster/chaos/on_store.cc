@@ -28,6 +28,7 @@ Result<LiveFault> begin_on_server(Rig& rig, const Planned& planned, const std::s
     rig.cluster().supervisor().signal(name, SIGKILL);
   } else if (deed == "stop") {
     HY_TRY_VOID(rig.cluster().supervisor().hold(name, SIGKILL));
+    out.felt = [] { return true; };  // hold() returns when it is gone
     out.end = [&rig, name] { return rig.cluster().supervisor().release(name); };
   } else {
     HY_TRY_VOID(rig.pauses().pause(pid, millis(planned.lasts)));
@@ -63,8 +64,9 @@ Result<LiveFault> begin_on_redis(Rig& rig, const Planned& planned) {
   }
   if (kind == "redis-read-only") HY_TRY_VOID(redis.read_only(true));
   if (kind == "redis-full") HY_TRY_VOID(redis.out_of_memory(true));
-  HY_TRY(const std::string answer, redis.command({"SET", "chaos", "1"}));
-  return by_command(end, answer.starts_with("-"), answer);
+  // The tool's own write has to be turned away as the product's are.
+  const auto answer = redis.command({"SET", "chaos", "1"});
+  return by_command(end, !answer, answer ? *answer : answer.error().detail);
 }
 
 Result<LiveFault> begin_on_mariadb(Rig& rig, const Planned& planned) {

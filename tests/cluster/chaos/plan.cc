@@ -9,6 +9,7 @@ namespace {
 
 using judge::Hits;
 
+constexpr int kDevices = 8;         // every round has as many
 constexpr int kTriesPerFault = 40;  // to find one that nothing alive excludes
 
 double between(Random& random, double low, double high) {
@@ -50,6 +51,9 @@ std::vector<std::string> targets_of(const Cast& cast, Strikes strikes) {
     case Strikes::kStoreDisk: return {"store-disk"};
     case Strikes::kLogDisk: return {"log-disk"};
     case Strikes::kClock: return {"clock"};
+    case Strikes::kDevice:
+      for (int i = 0; i < kDevices; ++i) out.push_back("device-" + std::to_string(i));
+      return out;
   }
   return out;
 }
@@ -106,6 +110,9 @@ const std::vector<FaultKind>& fault_kinds() {
       {"disk-error-sync", "F10", kStoreDisk, Engines::kEmbedded, Hits::kStoreDown, 1, 4},
       {"disk-slow-sync", "F10", kStoreDisk, Engines::kBoth, Hits::kSpeed, 2, 6},
       {"disk-full-log", "F09", kLogDisk, Engines::kBoth, Hits::kSpeed, 2, 8},
+      {"device-restart", "F20", kDevice, Engines::kBoth, Hits::kSpeed, 0, 0},
+      {"device-kill", "F20", kDevice, Engines::kBoth, Hits::kSpeed, 2, 5},
+      {"device-freeze", "F02", kDevice, Engines::kBoth, Hits::kSpeed, 1, 6},
       {"clock-jump", "F08", kClock, Engines::kBoth, Hits::kSpeed, 2, 8},
       {"descriptors", "F21", kEntry, Engines::kBoth, Hits::kSpeed, 2, 6},
   };
@@ -164,6 +171,15 @@ std::vector<std::string> Cast::links() const {
   return out;
 }
 
+std::vector<std::string> part_of_kinds(cli::StoreKind store, int part, int parts) {
+  std::vector<std::string> out;
+  int n = 0;
+  for (const FaultKind& kind : fault_kinds()) {
+    if (fits(kind, {store, {}}) && n++ % parts == part % parts) out.emplace_back(kind.name);
+  }
+  return out;
+}
+
 std::vector<std::string> holds(const Cast& cast, const Planned& planned) {
   switch (planned.kind->strikes) {
     case Strikes::kIsland: {
@@ -175,6 +191,7 @@ std::vector<std::string> holds(const Cast& cast, const Planned& planned) {
       }
       return out;
     }
+    case Strikes::kDevice: return {planned.target, "a place of the SDK"};
     default: return {planned.target};
   }
 }

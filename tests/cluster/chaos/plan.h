@@ -27,6 +27,7 @@ enum class Strikes : std::uint8_t {
   kStoreDisk,
   kLogDisk,
   kClock,
+  kDevice,  ///< one device of one person
 };
 enum class Engines : std::uint8_t { kBoth, kMysql, kEmbedded };
 
@@ -76,6 +77,9 @@ struct PlanOptions {
 /// The same arguments give the same plan. Two faults that would undo each other (one process
 /// stopped twice, one gate set twice) are never alive together.
 std::vector<Planned> make_plan(const Cast& cast, const PlanOptions& options, std::uint64_t seed);
+
+/// The `part`-th of `parts` about equal parts of the kinds that an engine has.
+std::vector<std::string> part_of_kinds(cli::StoreKind store, int part, int parts);
 
 /// What a fault holds while it is alive; two with a common one exclude each other.
 std::vector<std::string> holds(const Cast& cast, const Planned& planned);

@@ -41,7 +41,7 @@ bool PointsTour::is_of_this_engine(const hooks::SyncPoint& point) const {
 PointsTour::Result PointsTour::run() {
   Result out;
   for (const hooks::SyncPoint& point : hooks::kSyncPoints) {
-    if (hooks::tier_of(point.name) == "sdk" || !is_of_this_engine(point)) continue;
+    if (!is_of_this_engine(point)) continue;
     for (const hooks::Deed deed : {hooks::Deed::kDelay, hooks::Deed::kStop, hooks::Deed::kKill})
       visit(point, deed, out);
   }
@@ -49,6 +49,16 @@ PointsTour::Result PointsTour::run() {
 }
 
 void PointsTour::visit(const hooks::SyncPoint& point, hooks::Deed deed, Result& out) {
+  if (hooks::tier_of(point.name) == "sdk") {
+    (void)rig_.cluster().wait_ready({}, kReadyWithin);
+    if (try_once(point, deed, "device")) {
+      ++out.counts["points/" + std::string(point.name) + "/" + std::string(deed_name(deed))];
+      say_(std::string(point.name) + " " + std::string(deed_name(deed)) + " in a device");
+    } else {
+      out.missed.push_back(std::string(point.name) + " " + std::string(deed_name(deed)));
+    }
+    return;
+  }
   const std::vector<std::string> daemons = daemons_of(hooks::tier_of(point.name));
   const std::size_t first = random_.below(daemons.size());
   for (std::size_t i = 0; i < daemons.size(); ++i) {
@@ -67,7 +77,11 @@ bool PointsTour::try_once(const hooks::SyncPoint& point, hooks::Deed deed,
   constexpr std::uint64_t kNthMax = 3;
   const bool is_rare = point.reached != hooks::Reached::kByTraffic;
   const auto nth = static_cast<std::int64_t>(is_rare ? 1 : 1 + random_.below(kNthMax));
-  auto live = begin_at_point(rig_, daemon, point.name, deed, nth, kDelay);
+  const Millis stopped = std::chrono::duration_cast<Millis>(kStoppedFor);
+  auto live = daemon == "device"
+                  ? begin_at_device_point(rig_, -1, point.name, deed, nth,
+                                          deed == hooks::Deed::kStop ? stopped : kDelay)
+                  : begin_at_point(rig_, daemon, point.name, deed, nth, kDelay);
   if (!live) return false;
   const auto until = Clock::now() + kReachedWithin;
   auto lead_at = Clock::now();

@@ -70,7 +70,7 @@ Status Rig::prepare() {
   for (const char* name : {"gate", "control", "topology"})
     HY_TRY_VOID(cli::make_private(folder / name));
   if (options_.needs.disk) {
-    const fs::path library = options_.programs / ".." / "lib" / "libhy_disk_fault.so";
+    const fs::path library = options_.programs / ".." / "tests" / "libhy_disk_fault.so";
     HY_TRY(store_disk_,
            faults::DiskFault::make(folder / "control" / "store-disk", folder, library));
     HY_TRY(log_disk_, faults::DiskFault::make(folder / "control" / "log-disk", folder, library));

@@ -14,6 +14,8 @@
 
 namespace hy::chaos {
 
+class Fleet;
+
 /// What a round needs around its processes; each costs something, so only what its faults use.
 struct RigNeeds {
   bool disk = false;   ///< the disk shim under das, MariaDB and everybody's log
@@ -69,6 +71,9 @@ class Rig {
   faults::WallClock* clock() { return clock_ ? &*clock_ : nullptr; }
   faults::RedisFaults* redis() { return redis_ ? &*redis_ : nullptr; }
   faults::MariadbFaults* mariadb() { return mariadb_.get(); }
+  /// The people's devices, once they are there.
+  [[nodiscard]] Fleet* fleet() const { return fleet_; }
+  void set_fleet(Fleet* fleet) { fleet_ = fleet; }
 
   /// Continues what stands at a sync point, ends every gate's and disk's fault. Those of the stores
   /// end with their own faults.
@@ -100,6 +105,7 @@ class Rig {
   std::unique_ptr<faults::MariadbFaults> mariadb_;
   faults::Pauses pauses_;
   std::unique_ptr<cli::Cluster> cluster_;
+  Fleet* fleet_ = nullptr;
 };
 
 }  // namespace hy::chaos

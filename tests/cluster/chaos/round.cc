@@ -9,9 +9,10 @@
 #include <fstream>
 #include <thread>
 
+#include "tests/cluster/chaos/device_points.h"
+#include "tests/cluster/chaos/fleet.h"
 #include "tests/cluster/chaos/points_tour.h"
 #include "tests/cluster/chaos/replicas.h"
-#include "tests/cluster/crowd.h"
 #include "tests/cluster/store_rows.h"
 
 namespace hy::chaos {
@@ -55,6 +56,9 @@ class Round {
     char pattern[] = "/tmp/hy-chaos-XXXXXX";
     folder_ = mkdtemp(pattern);
     fs::create_directory(folder_ / "people");
+    device_points::install();
+    for (const hooks::SyncPoint& point : hooks::kSyncPoints)
+      device_hits_before_[point.name] = device_points::hits(point.name);
     if (!options_.points) plan_ = make_plan(cast_, options_.plan, options_.seed);
     write_schedule();
     if (const Status done = scenario(); !done) {
@@ -63,7 +67,7 @@ class Round {
     } else {
       conclude();
     }
-    crowd_.reset();
+    fleet_.reset();
     rig_.reset();
     report();
     if (result_.verdict == Verdict::kClean && !options_.keep) {
@@ -85,11 +89,12 @@ class Round {
     rig.seed = options_.seed;
     rig.mutant = options_.mutant;
     HY_TRY(rig_, Rig::start(rig));
-    crowd_ = std::make_unique<Crowd>(journal_, folder_ / "people");
-    HY_TRY_VOID(crowd_->sign_in(rig_->cluster(), options_.pairs));
+    fleet_ = std::make_unique<Fleet>(journal_, folder_ / "people");
+    HY_TRY_VOID(fleet_->sign_in(rig_->cluster(), options_.pairs));
+    rig_->set_fleet(fleet_.get());
     nemesis_ = std::make_unique<Nemesis>(*rig_, plan_);
     began_ = MonoClock::now();
-    crowd_->start_talking(options_.rate, options_.seed);
+    fleet_->start_talking(options_.rate, options_.seed);
     if (options_.points) {
       PointsTour tour(*rig_, options_.seed, [this](const std::string& line) { say(line); });
       tour_ = tour.run();
@@ -97,7 +102,7 @@ class Round {
       play();
     }
     talked_for_ = elapsed();
-    crowd_->stop_talking();
+    fleet_->stop_talking();
     HY_TRY_VOID(heal());
     drain();
     agree();
@@ -122,6 +127,8 @@ class Round {
 
   Status heal() {
     say("heal");
+    device_points::disarm();
+    while (fleet_->revive() > 0) std::this_thread::sleep_for(kTick);
     rig_->pauses().resume_all();
     rig_->heal();
     HY_TRY_VOID(rig_->cluster().wait_ready({}, kReadyWithin));
@@ -130,6 +137,10 @@ class Round {
         const std::uint64_t n = rig_->control(daemon).hits(point.name);
         if (n > 0) hits_["hits/" + std::string(point.name)] += n;
       }
+    }
+    for (const hooks::SyncPoint& point : hooks::kSyncPoints) {
+      const std::uint64_t n = device_points::hits(point.name) - device_hits_before_[point.name];
+      if (n > 0) hits_["hits/" + std::string(point.name)] += n;
     }
     healed_ = MonoClock::now();
     nemesis_->ask_what_was_felt();
@@ -153,12 +164,12 @@ class Round {
     }
     sync_all();
     drained_in_ = elapsed() - from;
-    for (const std::string& line : crowd_->who_is_away()) say("away: " + line);
+    for (const std::string& line : fleet_->who_is_away()) say("away: " + line);
   }
 
   void sync_all() {
     say("everybody syncs");
-    if (const Status done = crowd_->sync_all(); !done)
+    if (const Status done = fleet_->sync_all(); !done)
       say("sync: " + error_text(done.error().code, done.error().detail));
   }
 
@@ -173,12 +184,15 @@ class Round {
         differ.push_back(error_text(placements.error().code, placements.error().detail));
       } else {
         differ = compare(*placements);
-        const auto online = static_cast<std::size_t>(crowd_->online());
+        facts_.routers = placements->routers;
+        facts_.sessions = placements->sessions;
+        facts_.dumped_at = MonoClock::now();
+        const std::size_t online = fleet_->online();
         if (online != placements->sessions.size()) {
           differ.push_back(std::to_string(online) + " devices are online, entries hold " +
                            std::to_string(placements->sessions.size()) + " sessions");
         }
-        if (crowd_->online() < 2 * options_.pairs) differ.push_back("not everybody is online");
+        if (fleet_->online() < fleet_->devices()) differ.push_back("not everybody is online");
       }
       if (differ.empty()) return;
       std::this_thread::sleep_for(std::chrono::milliseconds(250));
@@ -187,7 +201,7 @@ class Round {
   }
 
   Status read_and_judge() {
-    crowd_->leave();
+    fleet_->leave();
     for (const std::string& name : rig_->daemons())
       HY_TRY_VOID(rig_->cluster().supervisor().hold(name, SIGKILL));
     const auto rows = options_.store == cli::StoreKind::kMysql
@@ -198,8 +212,31 @@ class Round {
       return {};
     }
     rows_ = rows->messages.size();
-    for (std::string& line : judge(journal_, *rows)) violations_.push_back(std::move(line));
+    take_windows();
+    for (std::string& line : chaos::judge(journal_, *rows, facts_)) {
+      constexpr std::string_view kMissing = "NO VERDICT: ";
+      if (line.starts_with(kMissing)) {
+        no_verdict(line.substr(kMissing.size()));
+      } else {
+        violations_.push_back(std::move(line));
+      }
+    }
     return {};
+  }
+
+  void take_windows() {
+    const auto nanos = [](MonoTime t) { return t.time_since_epoch().count(); };
+    facts_.healed_at = healed_;
+    for (const FaultRecord& record : nemesis_->records()) {
+      if (!record.has_begun) continue;
+      const Planned& p = record.planned;
+      facts_.faults.push_back(
+          {.kind = std::string(p.kind->code) + " " + std::string(p.kind->name) + " " + p.target,
+           .from = nanos(record.began),
+           .to = nanos(record.ended),
+           .hits = p.kind->hits,
+           .was_felt = record.was_felt});
+    }
   }
 
   void no_verdict(std::string why) { gaps_.push_back(std::move(why)); }
@@ -253,9 +290,9 @@ class Round {
     const Totals c = journal_.totals();
     std::string line(200, ' ');
     const int n = std::snprintf(line.data(), line.size(),
-                                "%6.1f s  sent %llu  stored %llu  delivered %llu  online %d  ",
+                                "%6.1f s  sent %llu  stored %llu  delivered %llu  online %zu  ",
                                 elapsed(), ull(c.sent), ull(c.stored), ull(c.delivered),
-                                crowd_ == nullptr ? 0 : crowd_->online());
+                                fleet_ == nullptr ? std::size_t{0} : fleet_->online());
     line.resize(static_cast<std::size_t>(std::max(n, 0)));
     line += note.empty() ? "[" + nemesis_->alive_text() + "]" : note;
     std::printf("%s\n", line.c_str());
@@ -268,7 +305,7 @@ class Round {
   std::vector<Planned> plan_;
   Journal journal_;
   std::unique_ptr<Rig> rig_;
-  std::unique_ptr<Crowd> crowd_;
+  std::unique_ptr<Fleet> fleet_;
   std::unique_ptr<Nemesis> nemesis_;
   MonoTime began_{};
   MonoTime healed_{};
@@ -276,7 +313,9 @@ class Round {
   double drained_in_ = 0;
   std::size_t rows_ = 0;
   PointsTour::Result tour_;
+  RunFacts facts_;
   std::map<std::string, std::uint64_t> hits_;
+  std::map<std::string_view, std::uint64_t> device_hits_before_;
   std::vector<std::string> violations_;
   std::vector<std::string> gaps_;
   RoundResult result_;
