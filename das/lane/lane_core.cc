@@ -291,10 +291,22 @@ void LaneCore::look() {
   }
   // The door is open before anyone is told so.
   door_.open();
-  if (!looked)
+  if (!looked) {
     observer_.lane_failed(options_.number, looked.error());
-  else if (!full_)
-    observer_.lane_works(options_.number);
+    return;
+  }
+  // While it says "full" nobody gives it anything to write, so no append would ever tell.
+  if (full_ && !can_write()) {
+    if (session_->is_broken()) lose_session({Errc::kStoreFull, {}, {}});
+    return;
+  }
+  full_ = false;
+  observer_.lane_works(options_.number);
+}
+
+bool LaneCore::can_write() {
+  const auto facts = session_->facts();
+  return facts && session_->beat(facts->store_ms).has_value();
 }
 
 void LaneCore::deliver(Completion done) {

@@ -113,6 +113,8 @@ class LaneCore {
   void recover(const Error& why, Completion& done);
   void resolve(Completion& done);
   void look();
+  /// The smallest write there is goes through: the disk has room again.
+  bool can_write();
   void lose_session(const Error& why);
   void back_off();
   void note_room(bool full);

@@ -173,6 +173,21 @@ TEST(SimKernel, HalfOpenIsFoundBySilenceAlone) {
   EXPECT_EQ(pair.dialler->downs.front(), "silent");
 }
 
+TEST(SimKernel, ADarkLinkIsFoundByKeepAlive) {
+  Pair pair(13);
+  pair.world.run_for(seconds(1));
+  for (const auto& connection : pair.net.connections()) connection->darken();
+  pair.say(1, 10);
+  pair.world.run_for(kKeepAliveEvery - seconds(1));
+  EXPECT_TRUE(pair.dialler->downs.empty());
+  pair.world.run_for(kKeepAliveWithin + seconds(2));
+  ASSERT_FALSE(pair.dialler->downs.empty());
+  pair.world.run_for(seconds(2));
+  pair.say(11, 20);
+  pair.world.run_for(seconds(1));
+  EXPECT_FALSE(pair.echoed.empty()) << "dialled again";
+}
+
 TEST(SimKernel, AOneWayCutStopsOneDirectionAndHealsWithoutLoss) {
   Pair pair(4);
   pair.world.run_for(seconds(1));

@@ -249,6 +249,25 @@ TEST_F(LaneTest, AFullDiskIsReportedAndItsEndToo) {
   EXPECT_EQ(code(2), Errc::kOk);
 }
 
+/// Who is told that the disk is full sends nothing more: the lane has to find out by itself.
+TEST_F(LaneTest, RoomOnTheDiskIsNoticedWithoutAnybodyWriting) {
+  LaneOptions options;
+  options.look_period = Millis{20};
+  auto one = lane(options);
+  one->start();
+  ASSERT_TRUE(wait([&] { return works_ > 0; }));
+  {
+    const std::scoped_lock guard(store_.mutex);
+    store_.faults = {Fault::kFull};
+  }
+  offer(*one, 1, 2);
+  ASSERT_TRUE(wait([&] { return !failures_.empty(); }));
+  EXPECT_EQ(failures_[0], Errc::kStoreFull);
+  int before = 0;
+  note([&] { before = works_; });
+  EXPECT_TRUE(wait([&] { return works_ > before; }));
+}
+
 TEST_F(LaneTest, ReadMarksOfATurnShareOneTransaction) {
   auto one = lane();
   Completion refused;
