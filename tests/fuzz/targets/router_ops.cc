@@ -12,11 +12,12 @@ using router::Row;
 
 constexpr MonoTime kStart = MonoTime{} + std::chrono::hours(1);
 constexpr std::uint64_t kKey = 0xC0FFEE;
+constexpr std::uint64_t kUids = 4;
 
 /// Few values of each kind, so that rows meet.
 Row read_row(Reader& reader) {
   Row row;
-  row.uid = Uid{1 + reader.u8() % 4U};
+  row.uid = Uid{1 + reader.u8() % kUids};
   row.slot = static_cast<Slot>(1 + reader.u8() % 2);
   row.epoch = {1 + reader.u8() % 2U, reader.u8() % 3U};
   const std::uint8_t who = reader.u8();
@@ -70,8 +71,10 @@ void check_digests(const PlacementTable& table) {
     law(fresh.root() == table.digest(EntryId{entry}).root(), "the digest is that of the live rows");
     law(live == table.live_rows(EntryId{entry}), "live rows are counted");
     std::size_t in_buckets = 0;
-    for (std::uint32_t b = 0; b < flow::kDigestBuckets; ++b) {
-      in_buckets += table.rows_of(EntryId{entry}, b).size();
+    for (std::uint64_t uid = 1; uid <= kUids; ++uid) {
+      for (const Row& row : table.rows_of(EntryId{entry}, flow::digest_bucket_of(Uid{uid}))) {
+        in_buckets += row.uid == Uid{uid} ? 1U : 0U;
+      }
     }
     law(in_buckets == live, "each live row lies in one bucket");
   }
