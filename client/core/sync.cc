@@ -128,7 +128,6 @@ void Sync::failed(MonoTime now, Millis retry_after, Random& random) {
 bool Sync::new_epochs(Turn& turn, DeviceRecord& device, std::uint64_t store_epoch,
                       std::uint64_t clock_steps) {
   if (store_epoch == 0) return false;  // not known to the server now
-  if (store_epoch == 0) return false;  // not known to the server now
   const bool is_other_log = device.store_epoch != 0 && store_epoch != device.store_epoch;
   const bool is_other_clock = clock_steps != device.clock_steps && device.store_epoch != 0;
   if (store_epoch == device.store_epoch && clock_steps == device.clock_steps) return false;
