@@ -126,6 +126,12 @@ void Cluster::make_devices() {
         world_.add_node(fmt::format("{}.{}.{}", spec.name, slot_name(spec.slot), installation));
     devices_.push_back(std::make_unique<DeviceHost>(world_, network_, node, std::move(spec)));
     devices_.back()->faults = &device_faults_;
+    devices_.back()->on_spin = [this, &node, host = devices_.back().get()] {
+      violation(fmt::format("{} asks for ticks without end while {}, {} in the outbox, wake {} ns",
+                            node.name(), link_state_name(host->link()),
+                            host->device()->outbox().size(),
+                            (host->device()->wake_at() - world_.now()).count()));
+    };
     if (verbose_) {
       devices_.back()->on_link = [this, &node](LinkState state, const std::string& why) {
         say(fmt::format("{} {} {}", node.name(), link_state_name(state), why));
@@ -249,11 +255,22 @@ std::string Cluster::unsettled() {
 bool Cluster::settle() {
   // The person's answers to the healing come first.
   world_.run_for(seconds(4));
+  int steps = 0;
   while (!world_.is_stopped() && world_.now() < healed_at_ + plan_.rest_max) {
     if (unsettled().empty()) return true;
+    if (++steps % 20 == 0) log_in_again();
     world_.run_for(kStep);
   }
   return false;
+}
+
+/// Whom a refusal stopped (too many logins, say) tries again, as a person does.
+void Cluster::log_in_again() {
+  for (const auto& device : devices_) {
+    if (!device->wants_online() || device->link() != LinkState::kStopped) continue;
+    DeviceHost* const host = device.get();
+    world_.at(world_.now(), &host->node(), [host] { host->log_in(); });
+  }
 }
 
 /// Everybody asks once more, so that what is compared is what they would see.

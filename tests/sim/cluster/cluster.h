@@ -64,6 +64,7 @@ class Cluster {
   void heal();
   bool settle();
   [[nodiscard]] std::string unsettled();
+  void log_in_again();
   void last_questions();
   void check_step();
   void judge_all();

@@ -14,6 +14,7 @@ using client::Type;
 
 constexpr Millis kStoreAgain{1'000};
 constexpr Millis kAnswerWithin{8'000};
+constexpr std::uint32_t kTicksAtOnceMax = 200;
 
 }  // namespace
 
@@ -91,6 +92,8 @@ void DeviceHost::load() {
     snapshot->device.device_id = "sim-" + spec_.name + "-" + std::to_string(spec_.installation) +
                                  "-" + std::to_string(static_cast<int>(spec_.slot));
   }
+  // As apps do: the token of the last login, and the password only without one.
+  identity_.token = snapshot->device.token;
   device_ = std::make_unique<client::Device>(spec_.settings, std::move(*snapshot), node_.random,
                                              world_.now(), node_.clock.wall_ms());
   device_->set_tap(&recorder_);
@@ -207,6 +210,9 @@ void DeviceHost::arm() {
   if (at == client::kNever) return;
   timer_ = world_.at(at, &node_, [this] {
     armed_for_ = client::kNever;
+    ticks_here_ = ticked_at_ == world_.now() ? ticks_here_ + 1 : 0;
+    ticked_at_ = world_.now();
+    if (ticks_here_ > kTicksAtOnceMax && on_spin) return on_spin();
     run([](client::Device& d, client::Turn& t, MonoTime now) { d.tick(t, now); });
   });
 }

@@ -76,6 +76,8 @@ class DeviceHost {
   const DeviceFaults* faults = nullptr;
   /// Told of each change of the link, for a person who watches.
   std::function<void(LinkState, const std::string& why)> on_link;
+  /// The core asks again and again for a tick in which it does nothing: a driver would spin.
+  std::function<void()> on_spin;
 
  private:
   struct Wire;
@@ -106,6 +108,8 @@ class DeviceHost {
   client::Identity identity_;
   EventId timer_{};
   MonoTime armed_for_ = client::kNever;
+  MonoTime ticked_at_{};
+  std::uint32_t ticks_here_ = 0;  ///< ticks at one moment
   bool wants_online_ = false;
   std::uint64_t next_token_ = 1;
   std::size_t open_requests_ = 0;

@@ -176,8 +176,15 @@ void World::bury(Node& node, Death /*how*/) {
   node.zombie_ = true;
   {
     const Scope scope(*this, &node);
-    if (node.destroy) node.destroy();
+    // Its events first: what they hold may need the node's objects to end.
+    std::vector<Task> events;
+    for (Slot& slot : slots_) {
+      if (slot.node == &node && slot.task) events.push_back(std::move(slot.task));
+    }
+    for (Node::Deferred& event : node.deferred_) events.push_back(std::move(event.task));
     node.deferred_.clear();
+    events.clear();
+    if (node.destroy) node.destroy();
   }
   node.running_ = false;
   node.paused_ = false;
