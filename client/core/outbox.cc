@@ -159,7 +159,7 @@ void Outbox::disconnected() {
   }
 }
 
-bool Outbox::take_line(Line& line, MonoTime now, Random& random, std::vector<SendOrder>& out,
+void Outbox::take_line(Line& line, MonoTime now, Random& random, std::vector<SendOrder>& out,
                        Turn& turn) {
   const Item* before = nullptr;
   bool sent_before = false;  // the predecessor went out in this very round
@@ -176,7 +176,10 @@ bool Outbox::take_line(Line& line, MonoTime now, Random& random, std::vector<Sen
     sent_before = false;
     if (item.due <= now && in_order) {
       if (!item.in_flight) {
-        if (in_flight_ >= settings_.window_total) return false;
+        if (in_flight_ >= settings_.window_total) {
+          before = &item;  // waits for room; what is on its way already is still sent again
+          continue;
+        }
         ++in_flight_;
         ++line.in_flight;
         item.in_flight = true;
@@ -203,7 +206,6 @@ bool Outbox::take_line(Line& line, MonoTime now, Random& random, std::vector<Sen
     }
     before = &item;
   }
-  return true;
 }
 
 std::vector<SendOrder> Outbox::take_due(Turn& turn, MonoTime now, Random& random) {
@@ -211,7 +213,7 @@ std::vector<SendOrder> Outbox::take_due(Turn& turn, MonoTime now, Random& random
   if (!is_connected_ || now < paused_until_) return out;
   for (auto& [conversation, line] : lines_) {
     if (now < line.paused_until) continue;
-    if (!take_line(line, now, random, out, turn)) break;
+    take_line(line, now, random, out, turn);
   }
   return out;
 }

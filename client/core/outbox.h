@@ -127,7 +127,7 @@ class Outbox {
   void set_aside(Turn& turn, MonoTime now, Line& line, std::deque<Item>::iterator item, Step step,
                  Errc code);
   void gap(Line& line, std::deque<Item>::iterator item, MonoTime now, Random& random);
-  bool take_line(Line& line, MonoTime now, Random& random, std::vector<SendOrder>& out, Turn& turn);
+  void take_line(Line& line, MonoTime now, Random& random, std::vector<SendOrder>& out, Turn& turn);
 
   OutboxSettings settings_;
   std::map<ConversationId, Line> lines_;         // ordered: the same seed gives the same run

@@ -8,11 +8,11 @@ namespace {
 constexpr Uid kMe{1};
 constexpr Uid kPeer{2};
 
-ClientMsgId put(Outbox& outbox, Turn& turn, MonoTime now, std::uint64_t n) {
+ClientMsgId put(Outbox& outbox, Turn& turn, MonoTime now, std::uint64_t n, Uid to = kPeer) {
   OutboxRecord record;
   put_be(record.id.bytes.data(), n);
-  record.conversation = ConversationId::pair(kMe, kPeer);
-  record.to = kPeer;
+  record.conversation = ConversationId::pair(kMe, to);
+  record.to = to;
   const ClientMsgId id = record.id;
   EXPECT_TRUE(outbox.submit(turn, now, std::move(record)));
   return id;
@@ -56,6 +56,30 @@ TEST(OutboxWindow, RelayedMessagesDoNotHoldUpNewOnes) {
   }
   EXPECT_EQ(stored, kMessages);
   EXPECT_EQ(outbox.size(), 0U);
+}
+
+/// A full window holds up what is new, not what is asked again: else the resends of a conversation
+/// behind a waiting one would never leave, and the driver would be woken for them without end.
+TEST(OutboxWindow, AWaitingConversationDoesNotHoldUpTheResendsOfOthers) {
+  OutboxSettings settings;
+  settings.window_total = 2;
+  Outbox outbox(settings);
+  SeededRandom random{1};
+  Turn turn;
+  MonoTime now{std::chrono::hours(1)};
+  outbox.connected(now);
+  const ClientMsgId first = put(outbox, turn, now, 1, Uid{3});
+  const ClientMsgId second = put(outbox, turn, now, 2, Uid{3});
+  ASSERT_EQ(outbox.take_due(turn, now, random).size(), 2U);
+  put(outbox, turn, now, 3, Uid{2});  // its conversation comes first, and there is no room
+  EXPECT_TRUE(outbox.take_due(turn, now, random).empty());
+
+  now = now + std::chrono::hours(1);
+  const auto again = outbox.take_due(turn, now, random);
+  ASSERT_EQ(again.size(), 2U);
+  EXPECT_EQ(again[0].id, first);
+  EXPECT_EQ(again[1].id, second);
+  EXPECT_GT(outbox.wake_at(), now);
 }
 
 }  // namespace
