@@ -167,6 +167,7 @@ Report Cluster::run() {
   start_workload(*this);
   world_.run_until(begun + plan_.warm_up);
   faults_on_ = true;
+  faults_from_ = world_.now();
   device_faults_ = plan_.device_rates;
   site_.store.set_faults(plan_.store_rates);
   network_.outer.corrupt_per_million = plan_.corrupt_per_million;
@@ -324,6 +325,13 @@ void Cluster::judge_all() {
   }
   evidence.store = dump(site_.store);
   evidence.has_store = true;
+  if (std::ranges::any_of(plan_.faults, [](bool on) { return on; })) {
+    // Faults overlap; a device in the dark knows of its end by its heartbeat alone.
+    evidence.faults.push_back({.kind = "the seed's faults",
+                               .from = faults_from_.time_since_epoch().count(),
+                               .to = (healed_at_ + seconds(45)).time_since_epoch().count(),
+                               .hits = judge::Hits::kReach});
+  }
   evidence.healed_at = healed_at_.time_since_epoch().count();
   evidence.dumped_at = world_.now().time_since_epoch().count();
   if (healed) dump_placement(evidence);

@@ -80,6 +80,7 @@ class Cluster {
   DeviceFaults device_faults_;
   bool faults_on_ = false;
   bool healing_ = false;
+  MonoTime faults_from_{};
   MonoTime healed_at_{};
   Report report_;
 };

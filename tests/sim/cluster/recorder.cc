@@ -52,6 +52,7 @@ void Recorder::unread(MonoTime now, ConversationId conv, std::int64_t count) {
 }
 
 void Recorder::restarted(MonoTime now) {
+  answers_.clear();
   connection_over(now, judge::ClosedBy::kProcess);
   history_.restart(ns(now));
 }
@@ -145,12 +146,22 @@ void Recorder::heard_send(MonoTime now, const Asked& asked, const wire::Inner& i
   }
   const auto outcome = client::decode_send(inner.body);
   if (!outcome) return;
-  if (outcome->stored) {
-    ++stored_;
-    history_.send_stored(ns(now), asked.id, asked.conv, outcome->seq, outcome->repeat);
-  } else {
-    ++relayed_;
-    history_.send_relayed(ns(now), asked.id, asked.conv);
+  answers_.push_back(
+      {asked.id, asked.conv, outcome->stored ? outcome->seq : Seq{}, outcome->repeat});
+}
+
+/// An answer counts once its turn is on disk: of a turn that is lost the device knows nothing, and
+/// asks again.
+void Recorder::answers_committed(MonoTime now) {
+  for (const HeardAnswer& answer : std::exchange(answers_, {})) {
+    if (answer.seq.value() > 0) {
+      ++stored_;
+      saved_.insert(answer.id);
+      history_.send_stored(ns(now), answer.id, answer.conv, answer.seq, answer.repeat);
+    } else if (!saved_.contains(answer.id)) {  // else a late word about an earlier try
+      ++relayed_;
+      history_.send_relayed(ns(now), answer.id, answer.conv);
+    }
   }
 }
 
@@ -186,6 +197,7 @@ void Recorder::heard_sync(MonoTime now, const Asked& /*asked*/, ByteView body) {
 
 void Recorder::row_committed(MonoTime now, const Message& row, client::RowFate fate) {
   if (fate == client::RowFate::kKnown && row.seq.value() == 0) return;
+  if (row.seq.value() > 0 && row.sender == history_.device().uid) saved_.insert(row.client_msg_id);
   history_.persist(ns(now), row.conversation, row.seq, row.sender, row.client_msg_id);
 }
 
@@ -202,6 +214,7 @@ void Recorder::cursor_committed(MonoTime now, const client::ConversationRecord& 
 
 void Recorder::committed(MonoTime now, const client::Turn& turn,
                          const std::vector<client::RowFate>& fates) {
+  answers_committed(now);
   std::size_t row = 0;
   for (const client::Write& write : turn.writes) {
     if (const auto* put = std::get_if<client::PutRow>(&write)) {
@@ -217,6 +230,7 @@ void Recorder::committed(MonoTime now, const client::Turn& turn,
 
 void Recorder::told(MonoTime now, const client::Turn& turn,
                     const std::vector<client::RowFate>& fates) {
+  answers_committed(now);
   for (const client::Notice& notice : turn.notices) {
     if (const auto* shown = std::get_if<client::Shown>(&notice)) {
       const Message& m = shown->message;

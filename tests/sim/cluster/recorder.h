@@ -1,6 +1,7 @@
 #pragma once
 
 #include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ class Recorder final : public client::DeviceTap {
   void unread(MonoTime now, ConversationId conv, std::int64_t count);
   void restarted(MonoTime now);
   void end(MonoTime now, bool drained);
+  /// The turn died before its commit: the device never knew what it heard in it.
+  void turn_lost() { answers_.clear(); }
 
   /// After the turn's transaction is on disk, before its network actions.
   void committed(MonoTime now, const client::Turn& turn, const std::vector<client::RowFate>& fates);
@@ -47,8 +50,15 @@ class Recorder final : public client::DeviceTap {
     Seq to{};
     bool first_page = true;
   };
+  struct HeardAnswer {
+    ClientMsgId id{};
+    ConversationId conv{};
+    Seq seq{};  ///< 0: RELAYED
+    bool repeat = false;
+  };
   static judge::Nanos ns(MonoTime t) { return t.time_since_epoch().count(); }
   void heard_send(MonoTime now, const Asked& asked, const wire::Inner& inner);
+  void answers_committed(MonoTime now);
   void heard_pull(MonoTime now, const Asked& asked, std::uint32_t number, ByteView body);
   void heard_sync(MonoTime now, const Asked& asked, ByteView body);
   void row_committed(MonoTime now, const Message& row, client::RowFate fate);
@@ -60,6 +70,8 @@ class Recorder final : public client::DeviceTap {
   judge::History history_;
   std::map<std::uint32_t, Asked> asked_;
   std::map<ClientMsgId, ConversationId> own_;
+  std::vector<HeardAnswer> answers_;  // of this turn, which is not on disk yet
+  std::set<ClientMsgId> saved_;
   std::map<ClientMsgId, judge::Shown> states_;
   std::map<ConversationId, std::pair<std::uint64_t, std::uint64_t>> cursors_;  // base, have
   std::vector<judge::Item> sync_list_;
