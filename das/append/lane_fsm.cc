@@ -52,6 +52,9 @@ void LaneFsm::climb(MonoTime now) {
 
 LaneBatch LaneFsm::take(MonoTime now) {
   climb(now);
+  // From take to take with a backlog: the calls of a turn and whatever else it does are in it.
+  if (had_backlog_) batch_ns_ += ((now - last_take_).count() - batch_ns_) / 4;
+  last_take_ = now;
   const std::size_t rows_max = ramped(limits_.batch_rows_max);
   LaneBatch batch;
   std::size_t bytes = 0;
@@ -75,11 +78,13 @@ LaneBatch LaneFsm::take(MonoTime now) {
     to.push_back(std::move(calls_.front()));
     calls_.pop_front();
   }
+  had_backlog_ = !appends_.empty();
   return batch;
 }
 
 LaneBatch LaneFsm::take_all() {
   LaneBatch batch;
+  had_backlog_ = false;
   std::ranges::move(appends_, std::back_inserter(batch.appends));
   std::ranges::move(calls_, std::back_inserter(batch.calls));
   appends_.clear();
@@ -92,7 +97,6 @@ void LaneFsm::took(std::size_t rows, std::chrono::nanoseconds spent) {
   if (rows == 0) return;
   const std::int64_t one = spent.count() / static_cast<std::int64_t>(rows);
   row_ns_ += (one - row_ns_) / 8;
-  batch_ns_ += (spent.count() - batch_ns_) / 4;
 }
 
 std::chrono::nanoseconds LaneFsm::expected_wait() const {

@@ -61,7 +61,7 @@ class LaneFsm {
   LaneBatch take(MonoTime now);
   /// Everything that waits, whatever the limits: the store is down.
   LaneBatch take_all();
-  /// How long a batch of `rows` rows took; feeds retry_after and the bound of the wait.
+  /// How long `rows` rows took; feeds retry_after.
   void took(std::size_t rows, std::chrono::nanoseconds spent);
   /// The store is back: the ramp begins with the next take.
   void begin_ramp() { ramp_is_due_ = true; }
@@ -86,7 +86,9 @@ class LaneFsm {
   std::deque<std::unique_ptr<StoreCall>> calls_;
   std::size_t queued_bytes_ = 0;
   std::int64_t row_ns_ = 100'000;  ///< moving average; the start value is a slow disk's guess
-  std::int64_t batch_ns_ = 0;      ///< moving average of a whole batch
+  std::int64_t batch_ns_ = 0;      ///< moving average of a whole turn while there is a backlog
+  bool had_backlog_ = false;       ///< the last take left appends behind
+  MonoTime last_take_{};
   bool closed_ = false;
   bool ramp_is_due_ = false;
   MonoTime ramp_began_{};

@@ -112,19 +112,34 @@ TEST(LaneFsm, WhatWouldWaitTooLongIsRefusedWhenItComes) {
   LaneLimits limits;
   limits.batch_rows_max = 10;
   LaneFsm fsm(limits);
-  for (int i = 0; i < 40; ++i) fsm.took(10, Millis{100});
-  std::uint64_t queued = 0;
-  while (queued < 1'000 && fsm.offer(request(queued)) == LaneFsm::Offer::kQueued) ++queued;
-  EXPECT_NEAR(static_cast<double>(queued), 60, 10) << "half a second is five or six batches";
-  EXPECT_GE(fsm.retry_after(), Millis{400});
-  fsm.take(at(0));
-  EXPECT_EQ(fsm.offer(request(2'000)), LaneFsm::Offer::kQueued) << "a batch left: room again";
+  // A burst comes before anything is known about the pace; then each turn takes 100 ms.
+  std::uint64_t n = 0;
+  for (; n < 400; ++n) fsm.offer(request(n, 100'000));
+  int now = 0;
+  for (int turn = 0; turn < 30; ++turn, now += 100) fsm.take(at(now));
+  EXPECT_EQ(fsm.queued_appends(), 100U);
+  EXPECT_EQ(fsm.offer(request(++n, 100'000)), LaneFsm::Offer::kFull);
+  EXPECT_NEAR(static_cast<double>(fsm.retry_after().count()), 1'000, 100);
+  for (int turn = 0; turn < 5; ++turn, now += 100) fsm.take(at(now));
+  EXPECT_EQ(fsm.offer(request(++n, 100'000)), LaneFsm::Offer::kQueued) << "half a second is left";
+}
+
+TEST(LaneFsm, ATurnAfterAPauseIsNoSlowTurn) {
+  LaneLimits limits;
+  limits.batch_rows_max = 10;
+  LaneFsm fsm(limits);
+  for (std::uint64_t n = 0; n < 10; ++n) fsm.offer(request(n, 1'000'000));
+  fsm.take(at(0));  // takes all
+  for (std::uint64_t n = 0; n < 100; ++n) fsm.offer(request(n, 1'000'000));
+  fsm.take(at(600'000));
+  EXPECT_EQ(fsm.expected_wait().count(), 0);
 }
 
 TEST(LaneFsm, AfterAnOutageTheLimitsClimbFromATenth) {
   LaneLimits limits;
   limits.batch_rows_max = 100;
   limits.queue_appends_max = 1'000;
+  limits.queue_wait_max = Millis{1'000'000};
   LaneFsm fsm(limits);
   const auto fill = [&fsm] {
     std::uint64_t n = 0;
