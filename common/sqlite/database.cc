@@ -16,6 +16,7 @@ struct Connection {
   sqlite3* handle = nullptr;
   std::filesystem::path file;
   std::uint32_t cached_max = 128;
+  std::uint64_t wal_pages = 0;  // manual_checkpoint alone
   // Idle statements by text. A text that is in use twice is prepared twice.
   std::unordered_map<std::string, sqlite3_stmt*> idle;
 
@@ -52,6 +53,13 @@ Error error_of(const Connection& connection, int rc) {
   return {errc_of(rc), "sqlite " + std::to_string(rc) + ": " + sqlite3_errmsg(connection.handle)};
 }
 
+/// After each commit: how many pages the WAL holds now. Takes the place of SQLite's own hook, which
+/// would checkpoint.
+int note_wal_pages(void* connection, sqlite3*, const char*, int pages) {
+  static_cast<Connection*>(connection)->wal_pages = static_cast<std::uint64_t>(pages);
+  return SQLITE_OK;
+}
+
 }  // namespace
 
 Database::Database(std::unique_ptr<Connection> connection) : connection_(std::move(connection)) {}
@@ -81,6 +89,8 @@ Result<Database> Database::open(const std::filesystem::path& file, const OpenOpt
     if (options.manual_checkpoint) setup += "PRAGMA wal_autocheckpoint=0;";
   }
   HY_TRY_VOID(db.exec(setup));
+  if (options.manual_checkpoint && !options.read_only)
+    sqlite3_wal_hook(db.connection_->handle, note_wal_pages, db.connection_.get());
   if (!options.read_only && options.wal) {
     // The PRAGMA answers with the mode that it got and is no error when that is another one.
     HY_TRY(const auto mode, db.query_text("PRAGMA journal_mode"));
@@ -138,11 +148,19 @@ Result<std::optional<std::string>> Database::query_text(std::string_view sql) {
 
 Status Database::checkpoint(bool truncate) {
   const int mode = truncate ? SQLITE_CHECKPOINT_TRUNCATE : SQLITE_CHECKPOINT_PASSIVE;
-  const int rc = sqlite3_wal_checkpoint_v2(connection_->handle, nullptr, mode, nullptr, nullptr);
+  int in_log = 0;
+  int moved = 0;
+  const int rc = sqlite3_wal_checkpoint_v2(connection_->handle, nullptr, mode, &in_log, &moved);
   // BUSY: a reader or writer holds pages. What could be moved was moved; the rest comes next time.
   if (rc != SQLITE_OK && (rc & 0xff) != SQLITE_BUSY)
     return std::unexpected(error_of(*connection_, rc));
+  // Everything is moved: the next commit begins the WAL again from its start, in the same file.
+  if (rc == SQLITE_OK && in_log == moved) connection_->wal_pages = 0;
   return {};
+}
+
+std::uint64_t Database::wal_pages() const {
+  return connection_->wal_pages;
 }
 
 std::uint64_t Database::wal_bytes() const {

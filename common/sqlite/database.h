@@ -107,7 +107,11 @@ class Database {
   Result<std::optional<std::string>> query_text(std::string_view sql);
   /// Moves the WAL into the file; TRUNCATE also empties it. Pages left over are no error.
   Status checkpoint(bool truncate);
-  /// Bytes of the WAL file; 0 when there is none.
+  /// Pages in the WAL that wait for a checkpoint, as of this connection's last commit. Only with
+  /// manual_checkpoint.
+  [[nodiscard]] std::uint64_t wal_pages() const;
+  /// Bytes of the WAL file; 0 when there is none. It stays as long as it ever was: a checkpoint
+  /// that is not TRUNCATE makes SQLite write from its start again.
   [[nodiscard]] std::uint64_t wal_bytes() const;
   /// Limits the file to `pages`; appends then fail with kStoreFull. For tests of a full disk.
   Status limit_pages(std::uint32_t pages);

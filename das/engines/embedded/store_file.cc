@@ -13,7 +13,7 @@ namespace {
 /// "HYDA": tells a Hongyan store from any other SQLite file.
 constexpr std::int64_t kApplicationId = 0x48594441;
 /// A checkpoint of 8 MiB takes about 10 ms (platform.md §12); smaller ones come too often.
-constexpr std::uint64_t kCheckpointFromBytes = 8ULL * 1'024 * 1'024;
+constexpr std::uint64_t kCheckpointFromPages = 2'048;  // of 4 KiB
 /// Readers of the old generation end their read within this, then the WAL can be emptied.
 constexpr Millis kBusyTimeout{2'000};
 
@@ -212,7 +212,7 @@ void StoreFile::condemn() {
 
 void StoreFile::maintain() {
   const std::unique_lock lock(mutex_, std::try_to_lock);
-  if (!lock.owns_lock() || !is_ready() || writer_->wal_bytes() < kCheckpointFromBytes) return;
+  if (!lock.owns_lock() || !is_ready() || writer_->wal_pages() < kCheckpointFromPages) return;
   // PASSIVE: moves what no reader needs; never waits for one. An I/O error here is met again by the
   // next commit, whose outcome is then judged.
   if (auto done = writer_->checkpoint(false); !done) condemn();
