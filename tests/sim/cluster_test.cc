@@ -1,0 +1,84 @@
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "common/base/test_hooks.h"
+#include "common/obs/log.h"
+#include "tests/sim/cluster/runner.h"
+
+namespace hy::sim {
+namespace {
+
+class ClusterSeeds : public ::testing::Test {
+ protected:
+  ClusterSeeds() { log::set_level(log::Level::kError); }
+
+  static Options small() {
+    Options options;
+    options.limits.devices_max = 6;
+    options.limits.faults_for = Millis{15'000};
+    return options;
+  }
+  static void without_faults(Options& options) {
+    for (std::size_t i = 0; i < kFaults; ++i) {
+      options.limits.left_out.push_back(static_cast<Fault>(i));
+    }
+  }
+  static std::string text(const Report& report) {
+    std::string out;
+    for (const std::string& violation : report.violations) out += violation + "\n";
+    return out;
+  }
+};
+
+TEST_F(ClusterSeeds, TheSameSeedIsTheSameRun) {
+  const Options options = small();
+  for (const std::uint64_t seed : {3U, 4U}) {
+    const Report first = run_seed(seed, options);
+    const Report second = run_seed(seed, options);
+    EXPECT_EQ(first.hash, second.hash) << "seed " << seed;
+    EXPECT_EQ(first.events, second.events);
+    EXPECT_GT(first.events, 1'000U);
+  }
+  EXPECT_NE(run_seed(3, options).hash, run_seed(4, options).hash);
+}
+
+TEST_F(ClusterSeeds, WithoutFaultsEverythingWrittenIsStored) {
+  Options options = small();
+  without_faults(options);
+  for (std::uint64_t seed = 1; seed <= 4; ++seed) {
+    const Report report = run_seed(seed, options);
+    EXPECT_EQ(report.outcome, Outcome::kClean) << "seed " << seed << "\n" << text(report);
+    EXPECT_GT(report.submitted, 0U);
+    EXPECT_GE(report.stored, report.submitted);
+    EXPECT_EQ(report.relayed, 0U);
+    EXPECT_FALSE(report.sync_points.empty());
+  }
+}
+
+/// Seeds that found something once.
+TEST_F(ClusterSeeds, KeptSeedsAreClean) {
+  for (const std::uint64_t seed : {5U, 11U, 15U, 21U, 40U}) {
+    const Report report = run_seed(seed, Options{});
+    EXPECT_EQ(report.outcome, Outcome::kClean) << replay_command(seed, Options{}) << "\n"
+                                               << text(report);
+  }
+}
+
+#if defined(HY_TEST_HOOKS)
+/// A simulator that finds nothing is not worth its green light.
+TEST_F(ClusterSeeds, PlantedBugsAreFound) {
+  for (const Mutant mutant : {Mutant::kAckBeforeCommit, Mutant::kNoDeduplication}) {
+    set_mutant(mutant);
+    bool found = false;
+    for (std::uint64_t seed = 1; seed <= 20 && !found; ++seed) {
+      found = run_seed(seed, Options{}).outcome == Outcome::kSafety;
+    }
+    set_mutant(Mutant::kNone);
+    EXPECT_TRUE(found) << "mutant " << static_cast<int>(mutant);
+  }
+}
+#endif
+
+}  // namespace
+}  // namespace hy::sim
