@@ -20,8 +20,13 @@ Resident::Resident(cli::Account account, hy::ClientOptions options)
     : account_(std::move(account)), client_(std::make_unique<hy::Client>(std::move(options))) {
   client_->on_message([this](const Message& message) { note(message); });
   client_->on_state([this](LinkState state, const std::string&) {
-    if (state != LinkState::kOnline) return;
     const std::lock_guard lock(mutex_);
+    // Logged in; the SYNC behind it may have to wait for the store.
+    if (state != LinkState::kSyncing && state != LinkState::kOnline) {
+      is_in_ = false;
+      return;
+    }
+    if (std::exchange(is_in_, true)) return;
     ++logins_;
     changed_.notify_all();
   });
@@ -80,7 +85,7 @@ bool Resident::wait_in_log(const std::string& text, Millis within) {
   });
 }
 
-bool Resident::wait_online_again(Millis within) {
+bool Resident::wait_logged_in_again(Millis within) {
   return wait_for(within, [&] {
     if (logins_ <= std::max(1, logins_seen_)) return false;
     logins_seen_ = logins_;
@@ -175,7 +180,6 @@ std::unique_ptr<Resident> Town::device_of(const Resident& resident, Slot slot) {
 Status Town::hold(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     HY_TRY_VOID(cluster_->supervisor().hold(name, kKill));
-    held_.push_back(name);
   }
   return {};
 }
@@ -183,7 +187,6 @@ Status Town::hold(const std::vector<std::string>& names) {
 Status Town::release(const std::vector<std::string>& names) {
   for (const std::string& name : names) {
     HY_TRY_VOID(cluster_->supervisor().release(name));
-    std::erase(held_, name);
   }
   return {};
 }
@@ -201,7 +204,9 @@ pid_t Town::pid_of(const std::string& name) {
 
 Status Town::heal() {
   if (disk_) disk_->heal();
-  HY_TRY_VOID(release(std::vector<std::string>(held_)));
+  for (const cli::ServiceState& s : cluster_->supervisor().list()) {
+    if (s.is_held) HY_TRY_VOID(cluster_->supervisor().release(s.name));
+  }
   HY_TRY_VOID(cluster_->wait_ready({}, kReadyWithin));
   if (mariadb_) HY_TRY_VOID(mariadb_->heal());
   if (redis_) HY_TRY_VOID(redis_->heal());

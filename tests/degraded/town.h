@@ -49,7 +49,7 @@ class Resident {
   [[nodiscard]] std::vector<std::string> log_of(Uid sender) const;
   [[nodiscard]] std::vector<Errc> refusals() const;
   /// After drop_connection(): true once the connection was lost and the login came through again.
-  bool wait_online_again(Millis within);
+  bool wait_logged_in_again(Millis within);
   /// Waits for a refusal with this code.
   bool wait_refusal(Errc code, Millis within);
 
@@ -63,8 +63,9 @@ class Resident {
   std::condition_variable changed_;
   std::vector<Shown> shown_;
   std::vector<Errc> refusals_;
-  int logins_ = 0;                      // times that the state became online
-  int logins_seen_ = 0;                 // by wait_online_again
+  bool is_in_ = false;
+  int logins_ = 0;                      // times that a login came through
+  int logins_seen_ = 0;                 // by wait_logged_in_again
   std::unique_ptr<hy::Client> client_;  // last: its callbacks use the rest
 };
 
@@ -106,7 +107,6 @@ class Town {
   std::unique_ptr<cli::Cluster> cluster_;
   std::unique_ptr<faults::MariadbFaults> mariadb_;
   std::unique_ptr<faults::RedisFaults> redis_;
-  std::vector<std::string> held_;
   int people_ = 0;
 };
 
