@@ -131,7 +131,8 @@ void draw_settings(Plan& plan, Draw& draw) {
   s["logic.rate_users"] = "1k";
   s["logic.trace_messages"] = "1k";
   s["logic.recheck_after"] = number({1, 2, 5}) + "s";
-  if (draw.percent(20)) s["logic.session_queue"] = number({1, 2, 8});
+  // Not below what one device may have on its way, or every burst is mostly refusals.
+  if (draw.percent(20)) s["logic.session_queue"] = number({48, 64, 96});
   s["entry.push_window.frames"] = number({1, 4, 16, 64, 256});
   s["entry.push_window.tries"] = number({1, 2, 3});
   s["entry.push_window.resend_first"] = number({500, 1'000, 2'000}) + "ms";
