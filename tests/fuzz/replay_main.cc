@@ -2,6 +2,9 @@
 // form in which the targets run in ordinary builds and under sanitizers in every test run.
 //
 //   fuzz_replay [--target NAME] [--mutations N] [--seed S] [--file FILE]
+//   fuzz_replay --mutant N ...       with a hand-made bug on (common/base/test_hooks.h): some
+//   target
+//                                    has to end with a broken law, or the laws are worth little
 //   fuzz_replay --write-seeds        writes tests/fuzz/corpus from the targets' own generators
 #include <fcntl.h>
 #include <google/protobuf/stubs/logging.h>
@@ -19,6 +22,7 @@
 #include <optional>
 
 #include "common/base/random.h"
+#include "common/base/test_hooks.h"
 #include "tests/fuzz/target.h"
 
 namespace hy::fuzz {
@@ -34,6 +38,7 @@ struct Options {
   std::string file;
   std::size_t mutations = 200;
   std::uint64_t seed = 1;
+  int mutant = 0;
   bool write_seeds = false;
 };
 
@@ -212,6 +217,8 @@ std::optional<Options> parse(int argc, char** argv) {
       options.file = value;
     else if (flag == "--mutations")
       options.mutations = std::stoul(value);
+    else if (flag == "--mutant")
+      options.mutant = std::stoi(value);
     else if (flag == "--seed")
       options.seed = std::stoull(value);
     else
@@ -227,11 +234,14 @@ int main(int argc, char** argv) {
   const auto options = hy::fuzz::parse(argc, argv);
   if (!options) {
     std::puts(
-        "fuzz_replay [--target NAME] [--mutations N] [--seed S] [--file FILE] "
+        "fuzz_replay [--target NAME] [--mutations N] [--seed S] [--mutant N] [--file FILE] "
         "[--write-seeds]");
     return 2;
   }
   google::protobuf::SetLogHandler(nullptr);
+#if defined(HY_TEST_HOOKS)
+  hy::set_mutant(static_cast<hy::Mutant>(options->mutant));
+#endif
   if (options->write_seeds) return hy::fuzz::write_seeds(*options);
   if (!options->file.empty()) return hy::fuzz::run_file(*options);
   return hy::fuzz::replay_all(*options);
