@@ -178,9 +178,9 @@ TEST(SimKernel, ADarkLinkIsFoundByKeepAlive) {
   pair.world.run_for(seconds(1));
   for (const auto& connection : pair.net.connections()) connection->darken();
   pair.say(1, 10);
-  pair.world.run_for(kKeepAliveEvery - seconds(1));
+  pair.world.run_for(rpc::kKeepAliveEvery - seconds(1));
   EXPECT_TRUE(pair.dialler->downs.empty());
-  pair.world.run_for(kKeepAliveWithin + seconds(2));
+  pair.world.run_for(rpc::kKeepAliveWithin + seconds(2));
   ASSERT_FALSE(pair.dialler->downs.empty());
   pair.world.run_for(seconds(2));
   pair.say(11, 20);
