@@ -1,15 +1,16 @@
 #include <gtest/gtest.h>
 
 #include "client/judge/judge.h"
+#include "tests/judge/plants.h"
 #include "tests/judge/world.h"
 
 /// A checker that cries wolf is switched off; one that looks at nothing is decoration.
 namespace hy::judge {
 namespace {
 
-constexpr std::uint64_t kClean = 1'000;
+constexpr std::uint64_t kClean = kCleanHistories;
 
-TEST(Clean, AThousandHistoriesRaiseNoAlarm) {
+TEST(Clean, HistoriesRaiseNoAlarm) {
   const Rules rules = World::rules();
   std::map<std::string_view, std::uint64_t> looked_at;
   std::size_t events = 0;

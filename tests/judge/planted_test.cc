@@ -13,7 +13,7 @@
 namespace hy::judge {
 namespace {
 
-constexpr std::uint64_t kEach = 100;
+constexpr std::uint64_t kEach = kPlantedEach;
 constexpr std::uint64_t kSeedsMax = 400;
 constexpr std::uint64_t kFirstSeed = 10'001;
 

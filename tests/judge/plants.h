@@ -8,6 +8,15 @@
 
 namespace hy::judge {
 
+/// Unoptimised builds are for the inner loop and take a tenth; CI is optimised.
+#ifdef __OPTIMIZE__
+inline constexpr std::uint64_t kPlantedEach = 100;
+inline constexpr std::uint64_t kCleanHistories = 1'000;
+#else
+inline constexpr std::uint64_t kPlantedEach = 10;
+inline constexpr std::uint64_t kCleanHistories = 100;
+#endif
+
 /// One kind of broken promise, put into a clean history at a seeded place.
 struct Plant {
   std::string_view name;
