@@ -157,8 +157,10 @@ void LoadConnection::on_send_ack(const wire::Inner& inner) {
   waiting_.erase(it);
   if ((inner.flags & wire::kFlagRefused) != 0) {
     ++totals_.refused;
-    if (const auto refusal = wire::decode_refused(inner.body))
+    if (const auto refusal = wire::decode_refused(inner.body)) {
       totals_.last_refusal = refusal->error.code;
+      if (refusal->error.retry_after.count() > 0) ++totals_.refused_with_time;
+    }
     return;
   }
   pb::SendAnswer answer;

@@ -41,6 +41,7 @@ struct Totals {
   std::uint64_t stored = 0;
   std::uint64_t relayed = 0;
   std::uint64_t refused = 0;
+  std::uint64_t refused_with_time = 0;  ///< and told when to come again
   std::uint64_t pushed = 0;
   std::uint64_t receipted = 0;  ///< messages covered by receipts
   std::uint64_t twice = 0;      ///< a (conversation, seq) pushed again on a connection
