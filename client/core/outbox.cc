@@ -163,7 +163,7 @@ void Outbox::take_line(Line& line, MonoTime now, Random& random, std::vector<Sen
                        Turn& turn) {
   const Item* before = nullptr;
   bool sent_before = false;  // the predecessor went out in this very round
-  Window window(settings_.window_per_conversation);
+  Window window(window_now_);
   for (Item& item : line.items) {
     const Place place = window.place_of(item.record.step == Step::kRelayed);
     if (place == Place::kBeyond) break;  // was never sent
@@ -276,6 +276,7 @@ std::unique_ptr<OutboxRecord> Outbox::take_stored(Turn& turn, MonoTime now, cons
     Line& line = lines_[at->second];
     const auto item = find(line, id);
     const bool was_relayed = item->record.step == Step::kRelayed;
+    window_now_ = std::min(window_now_ + 1, settings_.window_per_conversation);
     land(line, *item);
     *record = std::move(item->record);
     line.items.erase(item);
@@ -303,6 +304,9 @@ void Outbox::refused(Turn& turn, MonoTime now, const ClientMsgId& id, Errc code,
   event.code = code;
   turn.ladder(std::move(event));
   land(*line, *item);
+  // The server takes fewer at once than we gave it: as TCP does, half of it, and one more for each
+  // that is stored. Otherwise the same herd would be refused again and again.
+  if (code == Errc::kTooManyInFlight) window_now_ = std::max(1U, window_now_ / 2);
   if (info.retry == RetryRule::kInOrder) {
     gap(*line, item, now, random);
     return;
@@ -386,7 +390,7 @@ MonoTime Outbox::wake_at() const {
     at = std::min(at, line.items.front().expires);
     if (!is_connected_) continue;
     const MonoTime paused = std::max(line.paused_until, paused_until_);
-    Window window(settings_.window_per_conversation);
+    Window window(window_now_);
     const Item* before = nullptr;
     for (const Item& item : line.items) {
       const Place place = window.place_of(item.record.step == Step::kRelayed);

@@ -56,7 +56,8 @@ struct SendOutcome {
 /// successor goes out again only behind it.
 class Outbox {
  public:
-  explicit Outbox(OutboxSettings settings) : settings_(settings) {}
+  explicit Outbox(OutboxSettings settings)
+      : settings_(settings), window_now_(settings.window_per_conversation) {}
 
   /// Takes over what the store kept. wall_ms: now, to tell each item's age.
   void load(std::vector<OutboxRecord> items, MonoTime now, std::int64_t wall_ms);
@@ -130,6 +131,7 @@ class Outbox {
   void take_line(Line& line, MonoTime now, Random& random, std::vector<SendOrder>& out, Turn& turn);
 
   OutboxSettings settings_;
+  std::uint32_t window_now_;                     ///< 1 .. settings_.window_per_conversation
   std::map<ConversationId, Line> lines_;         // ordered: the same seed gives the same run
   std::map<std::uint64_t, OutboxRecord> aside_;  ///< refused and unsure, by order
   FlatMap<ClientMsgId, ConversationId> where_;

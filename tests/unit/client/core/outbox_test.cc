@@ -84,6 +84,28 @@ TEST_F(OutboxTest, TheWindowBoundsWhatIsInFlight) {
   EXPECT_EQ(outbox.in_flight(), settings.window_total);
 }
 
+/// A server that takes less at once than the window refuses the rest of each round: without a
+/// smaller window the same ones would be refused again, later and later.
+TEST_F(OutboxTest, TooManyInFlightHalvesTheWindowAndEachStoredOneWidensIt) {
+  outbox.connected(now);
+  for (std::uint64_t n = 1; n <= 20; ++n) put(n);
+  const auto first = due();
+  ASSERT_EQ(first.size(), 20u);
+  for (const SendOrder& order : first) refuse(order.id, Errc::kTooManyInFlight);
+  now += settings.resend_max;
+  auto orders = due();
+  ASSERT_EQ(orders.size(), 1u);
+  std::uint64_t seq = 0;
+  std::size_t widest = 1;
+  while (!orders.empty()) {
+    for (const SendOrder& order : orders) store(order.id, ++seq);
+    orders = due();
+    widest = std::max(widest, orders.size());
+  }
+  EXPECT_EQ(seq, 20u) << "each round goes out as soon as the one before is stored";
+  EXPECT_GT(widest, 4u);
+}
+
 TEST_F(OutboxTest, AGapMakesThePredecessorDueAndTheSuccessorFollowsBehindIt) {
   outbox.connected(now);
   put(1);
