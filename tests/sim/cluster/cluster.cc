@@ -6,6 +6,7 @@
 #include <cstdio>
 #include <utility>
 
+#include "client/judge/file/history_file.h"
 #include "client/judge/judge.h"
 #include "tests/sim/store/store_dump.h"
 
@@ -335,6 +336,12 @@ void Cluster::judge_all() {
   evidence.healed_at = healed_at_.time_since_epoch().count();
   evidence.dumped_at = world_.now().time_since_epoch().count();
   if (healed) dump_placement(evidence);
+  if (!keep_evidence.empty()) {
+    std::filesystem::create_directories(keep_evidence);
+    if (const Status kept = judge::write_evidence(evidence, keep_evidence, "sim"); !kept) {
+      report_.violations.push_back("evidence not kept: " + kept.error().detail);
+    }
+  }
   judge::Rules rules;
   rules.judges_speed = false;
   rules.needs_placement = false;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <filesystem>
 #include <memory>
 #include <string>
 #include <vector>
@@ -43,6 +44,8 @@ class Cluster {
   Report run();
 
   [[nodiscard]] World& world() { return world_; }
+  /// Before run(): a folder for the histories and dumps that the verdict stands on; empty: none.
+  std::filesystem::path keep_evidence;
   [[nodiscard]] Network& network() { return network_; }
   [[nodiscard]] Site& site() { return site_; }
   [[nodiscard]] const Plan& plan() const { return plan_; }

@@ -53,6 +53,7 @@ constexpr std::string_view kUsage =
     "  --twice N          run one in N seeds twice and compare (25; 0: never)\n"
     "  --verbose          say what happens   --log  and what the daemons log\n"
     "  --json FILE        figures for machines   --trace FILE  every event, one a line\n"
+    "  --evidence FOLDER  keep the histories and dumps of the seed, for hy_judge and for eyes\n"
     "Exit code: 0 clean, 4 a promise was broken, 5 did not come to rest, 6 not repeatable,\n"
     "70 crash, 2 usage.\n";
 
@@ -117,6 +118,8 @@ bool read_flag(const std::string& flag, const std::string& value, Options& o) {
     o.twice_one_in = small();
   } else if (flag == "--json") {
     o.json = value;
+  } else if (flag == "--evidence") {
+    o.evidence = value;
   } else if (flag == "--trace") {
     o.trace = value;
   } else if (flag == "--keep-faults") {
@@ -441,6 +444,7 @@ Report run_seed(std::uint64_t seed, const Options& options) {
       trace << at.time_since_epoch().count() << ' ' << kind << ' ' << size << '\n';
     };
   }
+  cluster.keep_evidence = options.evidence;
   return cluster.run();
 }
 

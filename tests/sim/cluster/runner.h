@@ -30,6 +30,7 @@ struct Options {
   bool keep_going = false;
   std::uint32_t twice_one_in = 25;  ///< seeds run twice; 0: none
   std::string json;
+  std::string evidence;
   std::string trace;  ///< file for every event: what two runs are compared by
   std::optional<std::vector<Fault>> keep_faults;
   Limits limits;
