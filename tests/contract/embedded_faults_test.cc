@@ -5,6 +5,7 @@
 
 #include "common/sqlite/database.h"
 #include "tests/contract/embedded_store.h"
+#include "tests/support/with_mutant.h"
 
 /// Faults that only the file engine can have.
 namespace hy::das::contract {
@@ -183,6 +184,20 @@ TEST_F(EmbeddedFaults, AFailedCommitIsUnknownAndTheFileIsMadeSoundBeforeAnything
   EXPECT_TRUE(repeat->stored.repeat);
   EXPECT_EQ((*again)->messages().append_one(message(3))->stored.seq.value(), 3U);
   EXPECT_TRUE(engine->open_reader().has_value());
+}
+
+TEST_F(EmbeddedFaults, MutantAckBeforeTheOkOfCommitCallsAFailedOneStored) {
+  if (!has_mutants()) GTEST_SKIP() << "built without HY_TEST_HOOKS";
+  auto engine = started();
+  auto writer = std::move(*engine->open_writer());
+  make_pair(*writer);
+  ASSERT_OK(writer->messages().append_one(message(1)));
+  const WithMutant on(Mutant::kAckBeforeCommitOk);
+  const FileSizeLimit limit(std::filesystem::file_size(store_.file().string() + "-wal"));
+  const AppendItem item = message(2);
+  const AppendItem* one = &item;
+  EXPECT_EQ(writer->messages().append_fast({&one, 1}).result, FastResult::kStored);
+  EXPECT_TRUE(writer->is_broken());
 }
 
 TEST_F(EmbeddedFaults, ACommitThatTookEffectWithoutAnAnswerIsFoundAgain) {

@@ -1,4 +1,5 @@
 #include "tests/contract/mysql_store.h"
+#include "tests/support/with_mutant.h"
 
 /// Faults that only the server engine can have.
 namespace hy::das::contract {
@@ -85,6 +86,62 @@ TEST_F(MysqlFaults, AServerThatBecomesReadOnlyEndsTheSession) {
   ASSERT_OK(again);
   EXPECT_EQ((*again)->messages().append_one(message(2))->stored.seq.value(), 2U);
 }
+
+#if defined(HY_TEST_HOOKS)
+
+/// While it lives, the server ends das's connections when an append has inserted its rows: COMMIT
+/// then gets no answer.
+class KilledBeforeCommit {
+ public:
+  explicit KilledBeforeCommit(PrivateServers& servers) {
+    servers_ = &servers;
+    set_sync_point_handler([](std::string_view name) {
+      if (name == "das.after_insert_before_commit") servers_->run_sql("KILL USER plain@localhost");
+    });
+  }
+  ~KilledBeforeCommit() { set_sync_point_handler(nullptr); }
+
+ private:
+  static inline PrivateServers* servers_ = nullptr;
+};
+
+TEST_F(MysqlFaults, ACommitWithoutAnAnswerIsUnknownAndResolvedOnANewSession) {
+  auto engine = engine_of_a_plain_user();
+  auto opened = engine->open_writer();
+  ASSERT_OK(opened);
+  make_pair(**opened);
+  const AppendItem item = message(1);
+  const AppendItem* one = &item;
+  {
+    const KilledBeforeCommit killed(store_->servers());
+    const auto fast = (*opened)->messages().append_fast({&one, 1});
+    EXPECT_EQ(fast.result, FastResult::kUnknown) << fast.why.detail;
+    EXPECT_TRUE((*opened)->is_broken());
+  }
+  auto again = engine->open_writer();
+  ASSERT_OK(again);
+  EXPECT_EQ((*again)->messages().append_one(item)->stored.seq.value(), 1U);
+  EXPECT_TRUE((*again)->messages().append_one(item)->stored.repeat);
+}
+
+TEST_F(MysqlFaults, MutantAckBeforeTheOkOfCommitCallsALostOneStored) {
+  auto engine = engine_of_a_plain_user();
+  auto opened = engine->open_writer();
+  ASSERT_OK(opened);
+  make_pair(**opened);
+  const AppendItem item = message(1);
+  const AppendItem* one = &item;
+  {
+    const WithMutant on(Mutant::kAckBeforeCommitOk);
+    const KilledBeforeCommit killed(store_->servers());
+    EXPECT_EQ((*opened)->messages().append_fast({&one, 1}).result, FastResult::kStored);
+  }
+  auto again = engine->open_writer();
+  ASSERT_OK(again);
+  EXPECT_FALSE((*again)->messages().append_one(item)->stored.repeat) << "it was nowhere";
+}
+
+#endif
 
 }  // namespace
 }  // namespace hy::das::contract

@@ -18,6 +18,7 @@
 #include "logic/command/user_lookup.h"
 #include "logic/session/change_counters.h"
 #include "tests/support/logic_bench.h"
+#include "tests/support/with_mutant.h"
 
 namespace hy::logic::test {
 namespace {
@@ -43,6 +44,16 @@ struct QueriesTest : ::testing::Test {
   }
   LogicBench bench{{.send = {}, .read = {}, .sync = {}, .pull = {}, .query = {}, .relay = {}}};
 };
+
+/// A message whose head_ms was taken before `since` and that showed after it would be missed.
+TEST_F(QueriesTest, MutantSyncWithoutOverlapAsksFromSinceAlone) {
+  if (!has_mutants()) GTEST_SKIP() << "built without HY_TEST_HOOKS";
+  const WithMutant on(Mutant::kSyncWithoutOverlap);
+  pb::SyncRequest in;
+  in.set_since(1'000'000);
+  ask(pb::SYNC, in);
+  EXPECT_EQ(take(bench.log.lists).query.since_ms, 1'000'000);
+}
 
 TEST_F(QueriesTest, SyncAsksWithTheOverlapAndSaysWhatTheStoreSaid) {
   pb::SyncRequest in;
