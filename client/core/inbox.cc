@@ -20,11 +20,10 @@ void Inbox::load(std::vector<ConversationRecord> records) {
 void Inbox::connected(MonoTime now) {
   acks_.reset();
   pulls_ = 0;
-  for (const ConversationId& conversation : holes_) {
-    Cursor& cursor = cursors_.at(conversation);
-    cursor.pull_ticket = 0;
-    cursor.pull_at = now;
-  }
+  // Also where a push has filled the hole meanwhile: its PULL will never be answered either, and
+  // one that is thought to be on its way would hold back all later ones.
+  for (auto& [conversation, cursor] : cursors_) cursor.pull_ticket = 0;
+  for (const ConversationId& conversation : holes_) cursors_.at(conversation).pull_at = now;
 }
 
 Cursor& Inbox::cursor_of(ConversationId conversation, Seq first_seen) {

@@ -82,6 +82,23 @@ TEST_F(InboxTest, AHoleIsAskedForWithinItsTimeAndFilledInSlices) {
   EXPECT_FALSE(inbox.has_holes());
 }
 
+/// The connection ends while a PULL is on its way whose hole a push has filled: what comes later is
+/// still asked for.
+TEST_F(InboxTest, APullThatDiedWithItsConnectionHoldsBackNoLaterOne) {
+  inbox.pushed(now, 1, row(1));
+  head(2);
+  ASSERT_EQ(inbox.take_pulls(now).size(), 1u);
+  inbox.pushed(now, 2, row(2));
+  EXPECT_EQ(rows(), (Seqs{1, 2}));
+  inbox.connected(now);
+  head(3);
+  const auto pulls = inbox.take_pulls(now);
+  ASSERT_EQ(pulls.size(), 1u) << "seq 3 would never be shown";
+  EXPECT_EQ(pulls[0].from, Seq{3});
+  EXPECT_TRUE(inbox.pulled(now, pulls[0], answer(3, 3, 3), random));
+  EXPECT_EQ(rows(), (Seqs{3}));
+}
+
 TEST_F(InboxTest, AnAnswerWithoutTheRowsBacksOff) {
   head(5);
   MonoTime last = now;
