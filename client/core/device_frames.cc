@@ -7,7 +7,8 @@
 namespace hy::client {
 
 Errc Device::on_frame(Turn& turn, MonoTime now, const wire::Inner& inner) {
-  if (tap_ != nullptr) tap_->heard(now, inner);
+  // The answer to a request that was given up changes nothing here, and is nobody's evidence.
+  if (tap_ != nullptr && !is_late(inner)) tap_->heard(now, inner);
   switch (inner.type) {
     case Type::kPush: return on_push(turn, now, inner);
     case Type::kReceipt: return on_receipts(turn, now, inner.body);
@@ -26,6 +27,13 @@ Errc Device::on_frame(Turn& turn, MonoTime now, const wire::Inner& inner) {
   // A notification that this build does not know says nothing to it.
   if ((inner.type & wire::kTypeAck) == 0) return Errc::kOk;
   return on_answer(turn, now, inner);
+}
+
+bool Device::is_late(const wire::Inner& inner) const {
+  const bool is_answer = (inner.type & wire::kTypeAck) != 0 &&
+                         inner.type != type_of_ack(Type::kPushAck) &&
+                         inner.type != type_of_ack(Type::kPing);
+  return is_answer && !pending_.contains(inner.request_id);
 }
 
 Errc Device::on_answer(Turn& turn, MonoTime now, const wire::Inner& inner) {
