@@ -84,11 +84,12 @@ bool has_struck() {
   return state().has_struck;
 }
 
-bool is_committed_at(std::string_view point) {
-  constexpr std::array<std::string_view, 5> kCommitted{
-      "sdk.after_persist_before_ack", "sdk.counter_before_connect", "sdk.after_send_before_ack",
-      "sdk.after_ack_before_show", "sdk.after_outbox_write"};
-  return std::ranges::find(kCommitted, point) != kCommitted.end();
+Turn turn_at(std::string_view point) {
+  constexpr std::array<std::string_view, 3> kCommitted{
+      "sdk.after_persist_before_ack", "sdk.counter_before_connect", "sdk.after_send_before_ack"};
+  if (std::ranges::find(kCommitted, point) != kCommitted.end()) return Turn::kCommitted;
+  if (point == "sdk.after_ack_before_show") return Turn::kTold;
+  return point == "sdk.after_outbox_write" ? Turn::kOver : Turn::kOpen;
 }
 
 }  // namespace hy::chaos::device_points

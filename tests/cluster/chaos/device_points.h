@@ -23,7 +23,14 @@ void disarm();
 /// Whether what was armed last has struck.
 [[nodiscard]] bool has_struck();
 
-/// The turn that stands at this place is on the device's disk: a device that dies here has it.
-[[nodiscard]] bool is_committed_at(std::string_view point);
+/// How far the turn has come that stands at a place: a device that dies there has what is
+/// committed.
+enum class Turn : std::uint8_t {
+  kOpen,       ///< not on disk; what it would have told is never told
+  kCommitted,  ///< on disk, and told to nobody yet
+  kTold,       ///< the observer was told, the app comes next
+  kOver,
+};
+[[nodiscard]] Turn turn_at(std::string_view point);
 
 }  // namespace hy::chaos::device_points

@@ -73,11 +73,12 @@ void Fleet::make_client(Device& device) {
   Device* const d = &device;
   const bool is_first = d->options.slot == Slot::kDesktop;
   d->client->on_message([this, d, is_first](const Message& m) {
+    if (d->is_muted) return;
     if (m.seq.value() > d->shown) d->shown = m.seq.value();
     if (is_first) journal_.shown(static_cast<int>(d->person), m);
   });
   d->client->on_step([this, d](const ClientMsgId& id, Step step, Errc code, Seq seq) {
-    if (!d->is_dying) journal_.step(id, step, code, seq);
+    if (!d->is_muted) journal_.step(id, step, code, seq);
   });
   d->client->on_state([d](LinkState, const std::string& why) {
     const std::lock_guard lock(d->mutex);
@@ -155,7 +156,7 @@ void Fleet::read_now_and_then(std::uint64_t seed) {
     const bool may = lock.owns_lock() && device.client != nullptr && !device.is_dying;
     if (!may || seq.value() == 0 || device.client->state() != LinkState::kOnline) continue;
     const ConversationId conv = ConversationId::pair(device.uid, devices_[device.person ^ 1U]->uid);
-    device.tape->read_wanted(Clock::now(), conv, seq);
+    device.tape->read_wanted(conv, seq);
     (void)device.client->mark_read(conv, seq);
   }
 }
@@ -197,7 +198,7 @@ void Fleet::leave() {
     if (device->client == nullptr) continue;
     const bool is_drained = is_synced_ && device->client->state() == LinkState::kOnline;
     // What closing does to the connection is not part of the run.
-    judge::History history = device->tape->finish(Clock::now(), is_drained);
+    judge::History history = device->tape->finish(is_drained);
     device->client.reset();
     journal_.keep(std::move(history));
   }
@@ -210,7 +211,7 @@ Status Fleet::restart(std::size_t index) {
   const std::unique_lock lock(device.client_mutex, std::try_to_lock);
   if (!lock.owns_lock() || device.is_dying) return fail(Errc::kUnavailable, device.name);
   device.client.reset();
-  device.tape->start_again(Clock::now());
+  device.tape->start_again();
   make_client(device);
   // It comes online when the cluster lets it: nobody waits here.
   (void)device.client->login(device.who, std::chrono::milliseconds(0));
@@ -229,12 +230,15 @@ fs::path Fleet::snapshot_of(const Device& device) const {
   return folder_ / (device.name + ".dead");
 }
 
-void Fleet::die_here(std::size_t index, bool is_committed) {
-  Device& device = *devices_[index % devices_.size()];
+void Fleet::die_here(std::size_t index, device_points::Turn turn) {
+  using device_points::Turn;
+  Device& device = *devices_[index];
+  if (device.client == nullptr) return;  // it is being closed
   // No byte leaves any more, the disk is what it is now, and nothing later is told.
   device.client->unplug(true);
   copy_store(device.options.store, snapshot_of(device));
-  device.tape->die(is_committed);
+  device.tape->die(turn == Turn::kCommitted);
+  device.is_muted = turn == Turn::kOpen || turn == Turn::kOver;
   device.is_dying = true;
 }
 
@@ -253,8 +257,9 @@ std::size_t Fleet::revive() {
     std::error_code ignored;
     fs::remove(device.options.store + "-shm", ignored);
     copy_store(snapshot_of(device), device.options.store);
-    device.tape->start_again(Clock::now());
+    device.tape->start_again();
     device.is_dying = false;
+    device.is_muted = false;
     make_client(device);
     (void)device.client->login(device.who, std::chrono::milliseconds(0));
   }

@@ -10,6 +10,7 @@
 
 #include "client/cli/cluster.h"
 #include "client/sdk/hongyan.hpp"
+#include "tests/cluster/chaos/device_points.h"
 #include "tests/cluster/chaos/device_tape.h"
 #include "tests/cluster/journal.h"
 
@@ -46,7 +47,7 @@ class Fleet {
   /// On an SDK thread: the living device whose thread it is.
   [[nodiscard]] std::optional<std::size_t> here() const;
   /// On the SDK thread of `device`: it is dead from here on. Its disk is what it is now.
-  void die_here(std::size_t device, bool is_committed);
+  void die_here(std::size_t device, device_points::Turn turn);
   /// Starts devices again that have died. Returns how many are dead still (busy threads).
   std::size_t revive();
 
@@ -60,6 +61,7 @@ class Fleet {
     std::shared_ptr<DeviceTape> tape;
     std::unique_ptr<hy::Client> client;
     std::mutex client_mutex;              ///< the client is replaced under it
+    std::atomic<bool> is_muted{false};    ///< died inside of a turn that its disk does not have
     std::atomic<bool> is_dying{false};    ///< what it says and hears no longer counts
     std::atomic<std::uint64_t> shown{0};  ///< highest seq, for reading
     std::uint64_t written = 0;

@@ -38,7 +38,7 @@ Result<LiveFault> begin_at_device_point(Rig& rig, int device, std::string_view p
     const auto here = meant();
     if (!here || at.empty()) return here.has_value();
     if (deed == hooks::Deed::kKill) {
-      fleet.die_here(*here, device_points::is_committed_at(at));
+      fleet.die_here(*here, device_points::turn_at(at));
     } else {
       std::this_thread::sleep_for(delay);  // the deed itself
     }

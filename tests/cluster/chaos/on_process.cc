@@ -60,7 +60,15 @@ Result<LiveFault> at_some_point(Rig& rig, const Planned& planned) {
   const hooks::Deed deed = kDeeds[random.below(kDeeds.size())];
   constexpr std::uint64_t kNthMax = 8;
   constexpr Millis kDelay{200};
-  return begin_at_point(rig, planned.target, name, deed,
+  // Conversations may all live on one das: a place that this daemon never reached is struck in its
+  // neighbour that does.
+  std::string daemon = planned.target;
+  if (rig.control(daemon).hits(name) == 0) {
+    for (const std::string& peer : rig.cluster().layout().names_of(tier)) {
+      if (rig.control(peer).hits(name) > 0 && rig.pid(peer) > 0) daemon = peer;
+    }
+  }
+  return begin_at_point(rig, daemon, name, deed,
                         static_cast<std::int64_t>(1 + random.below(kNthMax)), kDelay);
 }
 
