@@ -15,8 +15,8 @@
 namespace hy::cli {
 
 struct Command {
-  std::vector<std::string> argv;  ///< argv[0] is a path, or a name to be found in $PATH
-  std::filesystem::path log;      ///< stdout and stderr are appended; empty: /dev/null
+  std::vector<std::string> argv;   ///< argv[0] is a path, or a name to be found in $PATH
+  std::filesystem::path log;       ///< stdout and stderr are appended; empty: /dev/null
   std::vector<std::string> env{};  ///< "NAME=value" beside what is inherited; takes its place
 };
 
@@ -43,8 +43,9 @@ class Child {
 };
 
 /// Starts a program with stdin from /dev/null, in its own process group, with default signals and
-/// without the caller's HY_ variables. It is killed when the calling *thread* ends (PR_SET_PDEATHSIG), so call this from a thread that
-/// lives as long as the program should. Errors: kChildFailed with the path and the reason.
+/// without the caller's HY_ variables. It is killed when the calling *thread* ends
+/// (PR_SET_PDEATHSIG), so call this from a thread that lives as long as the program should. Errors:
+/// kChildFailed with the path and the reason.
 Result<Child> spawn(const Command& command);
 
 /// Runs a program to its end and returns what it printed (stdout and stderr together, at most
