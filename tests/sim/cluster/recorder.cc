@@ -270,6 +270,8 @@ void Recorder::stepped(MonoTime now, const client::StepChanged& change) {
                           to > from || from == judge::Shown::kUnsure ||
                           from == judge::Shown::kRefused;
   if (!is_forward || to == from) return;
+  // RELAYED and STORED heard in one turn: nobody ever saw the first.
+  if (to == judge::Shown::kRelayed && saved_.contains(change.id)) return;
   at->second = to;
   history_.state(ns(now), change.id, from, to);
 }
