@@ -4,6 +4,8 @@
 
 #include <string>
 
+#include "tests/support/with_mutant.h"
+
 namespace hy {
 namespace {
 
@@ -12,11 +14,12 @@ namespace {
 std::string last_point;
 
 TEST(TestHooks, OneMutantIsOnAtATime) {
-  EXPECT_FALSE(mutant(Mutant::kGapNotChecked));
-  set_mutant(Mutant::kGapNotChecked);
-  EXPECT_TRUE(mutant(Mutant::kGapNotChecked));
-  EXPECT_FALSE(mutant(Mutant::kNoDeduplication));
-  set_mutant(Mutant::kNone);
+  {
+    const WithMutant on(Mutant::kGapNotChecked);
+    EXPECT_TRUE(mutant(Mutant::kGapNotChecked));
+    EXPECT_FALSE(mutant(Mutant::kNoDeduplication));
+  }
+  const WithMutant off(Mutant::kNone);
   EXPECT_FALSE(mutant(Mutant::kGapNotChecked));
 }
 
