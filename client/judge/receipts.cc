@@ -215,7 +215,8 @@ Report check_unread(const Case& c) {
       const Event& e = history.events()[i];
       if (e.ev != Ev::kUnread) continue;
       ++out.looked_at;
-      last[e.conv] = i;
+      // Of a device that could not ask again after the faults nothing is known about the end.
+      if (e.at >= c.evidence.healed_at) last[e.conv] = i;
       if (e.count() >= 0) continue;
       out.add(
           {"", fmt::format("{} showed {} unread", c.name(h), e.count()), device, e.conv, 0, {}});
