@@ -175,11 +175,15 @@ Report Cluster::run() {
   start_faults(*this);
   world_.run_until(begun + plan_.warm_up + plan_.faults_for);
   if (!world_.is_stopped()) heal();
-  const bool settled = !world_.is_stopped() && settle();
+  bool settled = !world_.is_stopped() && settle();
   if (settled) {
     report_.settled_after = std::chrono::duration<double>(world_.now() - healed_at_).count();
-    last_questions();
+    // A device that left without a word is missed after two heartbeats: presence is judged then.
+    const Millis heartbeat = seconds(std::stoi(plan_.settings.at("logic.heartbeat")));
+    world_.run_until(healed_at_ + 2 * heartbeat + seconds(5));
+    settled = settle();
   }
+  if (settled) last_questions();
   report_.virtual_seconds = std::chrono::duration<double>(world_.now() - begun).count();
   judge_all();
   if (!settled && report_.outcome == Outcome::kClean) {
@@ -263,7 +267,7 @@ bool Cluster::settle() {
     if (++steps % 20 == 0) log_in_again();
     world_.run_for(kStep);
   }
-  return false;
+  return !world_.is_stopped() && unsettled().empty();
 }
 
 /// Whom a refusal stopped (too many logins, say) tries again, as a person does.
