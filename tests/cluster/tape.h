@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <mutex>
 #include <set>
 
@@ -7,25 +8,27 @@
 
 namespace hy::chaos {
 
-/// Records one client's history while its SDK runs. The SDK's thread writes; finish() may come from
-/// another and ends the recording.
+/// Records one client's history while its SDK runs, by the clock and not by the time that a turn
+/// began: a turn that took long hears what came meanwhile. The SDK's thread writes; finish() may
+/// come from another and ends the recording.
 class Tape final : public client::TurnObserver {
  public:
   explicit Tape(judge::DeviceKey key) : recorder_(key) {}
 
-  void asked(MonoTime now, std::uint16_t type, std::uint32_t request_id, ByteView body) override {
+  void asked(MonoTime /*turn*/, std::uint16_t type, std::uint32_t request_id,
+             ByteView body) override {
     const std::lock_guard lock(mutex_);
-    if (!is_over_) recorder_.asked(now, type, request_id, body);
+    if (!is_over_) recorder_.asked(std::chrono::steady_clock::now(), type, request_id, body);
   }
-  void heard(MonoTime now, const wire::Inner& inner) override {
+  void heard(MonoTime /*turn*/, const wire::Inner& inner) override {
     const std::lock_guard lock(mutex_);
-    if (!is_over_) recorder_.heard(now, inner);
+    if (!is_over_) recorder_.heard(std::chrono::steady_clock::now(), inner);
   }
-  void logged_in(MonoTime now, const client::LoginAnswered& answer) override {
+  void logged_in(MonoTime /*turn*/, const client::LoginAnswered& answer) override {
     const std::lock_guard lock(mutex_);
-    if (!is_over_) recorder_.logged_in(now, answer);
+    if (!is_over_) recorder_.logged_in(std::chrono::steady_clock::now(), answer);
   }
-  void committed(MonoTime now, const client::Turn& turn,
+  void committed(MonoTime /*turn*/, const client::Turn& turn,
                  const std::vector<client::RowFate>& fates) override {
     const std::lock_guard lock(mutex_);
     if (is_over_) return;
@@ -33,14 +36,14 @@ class Tape final : public client::TurnObserver {
       const auto* const put = std::get_if<client::PutOutbox>(&write);
       if (put == nullptr || !written_.insert(put->record.id).second) continue;
       const client::OutboxRecord& r = put->record;
-      recorder_.submitted(now, r.id, r.conversation, r.kind, r.body);
+      recorder_.submitted(std::chrono::steady_clock::now(), r.id, r.conversation, r.kind, r.body);
     }
-    recorder_.committed(now, turn, fates);
+    recorder_.committed(std::chrono::steady_clock::now(), turn, fates);
   }
-  void told(MonoTime now, const client::Turn& turn,
+  void told(MonoTime /*turn*/, const client::Turn& turn,
             const std::vector<client::RowFate>& fates) override {
     const std::lock_guard lock(mutex_);
-    if (!is_over_) recorder_.told(now, turn, fates);
+    if (!is_over_) recorder_.told(std::chrono::steady_clock::now(), turn, fates);
   }
 
   judge::History finish(MonoTime now, bool drained) {
