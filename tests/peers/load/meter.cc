@@ -1,0 +1,176 @@
+#include "tests/peers/load/meter.h"
+
+#include <sys/resource.h>
+#include <time.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <nlohmann/json.hpp>
+
+#include "tests/peers/load/swarm.h"
+
+namespace hy::peers {
+namespace {
+
+constexpr std::size_t kHeader = 32;  // sender 8, number 8, intended time 16; hex digits
+
+void put_hex(char* out, std::uint64_t value, int digits) {
+  for (int i = digits - 1; i >= 0; --i, value >>= 4) out[i] = "0123456789abcdef"[value & 15];
+}
+
+std::uint64_t get_hex(std::string_view text) {
+  std::uint64_t value = 0;
+  std::from_chars(text.data(), text.data() + text.size(), value, 16);
+  return value;
+}
+
+double own_cpu_seconds() {
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  const auto seconds = [](const timeval& t) {
+    return static_cast<double>(t.tv_sec) + static_cast<double>(t.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+}  // namespace
+
+std::uint64_t now_ns() {
+  timespec t{};
+  clock_gettime(CLOCK_MONOTONIC, &t);
+  return static_cast<std::uint64_t>(t.tv_sec) * 1'000'000'000U +
+         static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+Meter::Meter(Settings settings) : settings_(settings), clients_(settings.connections) {
+  body_.assign(std::max(settings_.body_bytes, kHeader), 'x');
+}
+
+void Meter::ready(std::size_t client) {
+  clients_[client].ready = true;
+  ++logged_in_;
+}
+
+void Meter::failed(std::size_t client, std::string_view why) {
+  if (failed_++ < 3) {
+    std::fprintf(stderr, "client %zu: %.*s\n", client, static_cast<int>(why.size()), why.data());
+  }
+  clients_[client].ready = false;
+}
+
+void Meter::received(std::size_t client, std::string_view body) {
+  if (body.size() < kHeader) {
+    failed(client, "a body that nobody sent");
+    return;
+  }
+  const auto sender = static_cast<std::size_t>(get_hex(body.substr(0, 8)));
+  const auto number = static_cast<std::uint32_t>(get_hex(body.substr(8, 8)));
+  const std::uint64_t intended = get_hex(body.substr(16, 16));
+  if (sender != (client ^ 1U)) {
+    failed(client, "a message for somebody else");
+    return;
+  }
+  Client& c = clients_[client];
+  if (number <= c.seen) {
+    ++doubled_;
+    return;
+  }
+  missing_ += number - c.seen - 1;
+  c.seen = number;
+  done(sender, now_ns() - intended);
+}
+
+void Meter::done(std::size_t client, std::uint64_t latency_ns) {
+  ++done_;
+  latencies_.add(latency_ns / 1'000);
+  --clients_[client].outstanding;
+  if (sending_ && rate_ <= 0) send(client, now_ns());
+}
+
+void Meter::refused(std::size_t client) {
+  ++refused_;
+  --clients_[client].outstanding;
+  again_.emplace_back(now_ns() + 500'000'000U, client);
+}
+
+void Meter::send(std::size_t client, std::uint64_t intended_ns) {
+  Client& c = clients_[client];
+  if (!c.ready) return;
+  put_hex(body_.data(), client, 8);
+  put_hex(body_.data() + 8, ++c.sent, 8);
+  put_hex(body_.data() + 16, intended_ns, 16);
+  ++c.outstanding;
+  ++sent_;
+  swarm_->send(client, body_);
+}
+
+bool Meter::connect_all() {
+  constexpr std::size_t kAtOnce = 64;
+  const std::uint64_t deadline = now_ns() + 300'000'000'000U;
+  std::size_t next = 0;
+  while (logged_in_ + failed_ < clients_.size() && now_ns() < deadline) {
+    while (next < clients_.size() && next - logged_in_ - failed_ < kAtOnce) {
+      swarm_->begin_login(next++);
+    }
+    swarm_->turn(std::chrono::milliseconds(20));
+  }
+  return logged_in_ == clients_.size() && failed_ == 0;
+}
+
+void Meter::start(double rate) {
+  rate_ = rate;
+  sending_ = true;
+  again_.clear();
+  began_ns_ = now_ns();
+  due_ = 0;
+  if (rate_ > 0) return;
+  for (std::size_t i = 0; i < clients_.size(); ++i) {
+    while (clients_[i].ready && clients_[i].outstanding < settings_.outstanding) send(i, now_ns());
+  }
+}
+
+void Meter::send_due() {
+  if (!sending_) return;
+  if (rate_ <= 0) {
+    for (; !again_.empty() && again_.front().first <= now_ns(); again_.pop_front()) {
+      send(again_.front().second, now_ns());
+    }
+    return;
+  }
+  const double elapsed = static_cast<double>(now_ns() - began_ns_) / 1e9;
+  const auto target = static_cast<std::uint64_t>(elapsed * rate_);
+  for (; due_ < target; ++due_) {
+    const auto after = static_cast<std::uint64_t>(static_cast<double>(due_) * 1e9 / rate_);
+    send(turn_++ % clients_.size(), began_ns_ + after);
+  }
+}
+
+void Meter::stop() {
+  sending_ = false;
+  const std::uint64_t deadline = now_ns() + 20'000'000'000U;
+  while ((done_ + refused_ < sent_ || !swarm_->is_settled()) && now_ns() < deadline)
+    swarm_->turn(std::chrono::milliseconds(20));
+}
+
+std::string Meter::mark() {
+  nlohmann::json out;
+  out["time_s"] = static_cast<double>(now_ns()) / 1e9;
+  out["own_cpu_s"] = own_cpu_seconds();
+  out["logged_in"] = logged_in_;
+  out["failed"] = failed_;
+  out["sent"] = sent_;
+  out["done"] = done_;
+  out["refused"] = refused_;
+  out["missing"] = missing_;
+  out["doubled"] = doubled_;
+  for (const auto& [name, count] : swarm_->checks()) out[name] = count;
+  auto& buckets = out["histogram"] = nlohmann::json::array();
+  for (std::size_t i = 0; i < Histogram::kBuckets; ++i) {
+    if (latencies_.count(i) > 0) buckets.push_back({i, latencies_.count(i)});
+  }
+  latencies_.clear();
+  return out.dump();
+}
+
+}  // namespace hy::peers

@@ -1,0 +1,118 @@
+#include "tests/peers/load/mqtt_swarm.h"
+
+#include <mosquitto.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <array>
+
+#include "tests/peers/load/meter.h"
+
+namespace hy::peers {
+
+struct MqttSwarm::Client {
+  MqttSwarm* swarm = nullptr;
+  std::size_t index = 0;
+  std::unique_ptr<mosquitto, Free> session;
+  std::string own_topic;
+  std::string peer_topic;
+  int fd = -1;
+  bool watches_write = false;
+};
+
+void MqttSwarm::Free::operator()(mosquitto* m) const {
+  mosquitto_destroy(m);
+}
+
+MqttSwarm::MqttSwarm(Meter& meter, int port, std::size_t first_client)
+    : meter_(meter),
+      port_(port),
+      first_client_(first_client),
+      epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+      clients_(meter.settings().connections) {
+  mosquitto_lib_init();
+}
+
+MqttSwarm::~MqttSwarm() {
+  clients_.clear();
+  ::close(epoll_);
+  mosquitto_lib_cleanup();
+}
+
+void MqttSwarm::begin_login(std::size_t index) {
+  auto client = std::make_unique<Client>();
+  client->swarm = this;
+  client->index = index;
+  client->own_topic = "c/" + std::to_string(first_client_ + index);
+  client->peer_topic = "c/" + std::to_string(first_client_ + (index ^ 1U));
+  const std::string id = "load-" + std::to_string(first_client_ + index);
+  client->session.reset(mosquitto_new(id.c_str(), true, client.get()));
+  mosquitto* const m = client->session.get();
+  if (m == nullptr) {
+    meter_.failed(index, "mosquitto_new: no descriptors left?");
+    return;
+  }
+  mosquitto_connect_callback_set(m, [](mosquitto* session, void* data, int code) {
+    auto& c = *static_cast<Client*>(data);
+    if (code != 0) c.swarm->meter_.failed(c.index, mosquitto_connack_string(code));
+    mosquitto_subscribe(session, nullptr, c.own_topic.c_str(), 1);
+  });
+  mosquitto_subscribe_callback_set(m, [](mosquitto*, void* data, int, int, const int*) {
+    const auto& c = *static_cast<Client*>(data);
+    c.swarm->meter_.ready(c.index);
+  });
+  mosquitto_message_callback_set(m, [](mosquitto*, void* data, const mosquitto_message* message) {
+    const auto& c = *static_cast<Client*>(data);
+    c.swarm->meter_.received(c.index, {static_cast<const char*>(message->payload),
+                                       static_cast<std::size_t>(message->payloadlen)});
+  });
+  constexpr int kNoKeepalive = 0;
+  if (const int code = mosquitto_connect(m, "127.0.0.1", port_, kNoKeepalive);
+      code != MOSQ_ERR_SUCCESS) {
+    meter_.failed(index, mosquitto_strerror(code));
+    return;
+  }
+  client->fd = mosquitto_socket(m);
+  epoll_event event{.events = EPOLLIN, .data = {.ptr = client.get()}};
+  ::epoll_ctl(epoll_, EPOLL_CTL_ADD, client->fd, &event);
+  clients_[index] = std::move(client);
+}
+
+void MqttSwarm::send(std::size_t index, std::string_view body) {
+  Client& client = *clients_[index];
+  constexpr int kAtLeastOnce = 1;
+  mosquitto_publish(client.session.get(), nullptr, client.peer_topic.c_str(),
+                    static_cast<int>(body.size()), body.data(), kAtLeastOnce, false);
+  if (mosquitto_want_write(client.session.get())) after_io(client);
+}
+
+void MqttSwarm::after_io(Client& client) {
+  mosquitto* const m = client.session.get();
+  if (mosquitto_want_write(m)) mosquitto_loop_write(m, 1);
+  const bool wants = mosquitto_want_write(m);
+  if (wants == client.watches_write) return;
+  client.watches_write = wants;
+  epoll_event event{.events = EPOLLIN | (wants ? std::uint32_t{EPOLLOUT} : 0U),
+                    .data = {.ptr = &client}};
+  ::epoll_ctl(epoll_, EPOLL_CTL_MOD, client.fd, &event);
+}
+
+void MqttSwarm::turn(std::chrono::milliseconds at_most) {
+  std::array<epoll_event, 512> events;
+  const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
+                             static_cast<int>(at_most.count()));
+  for (int i = 0; i < n; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    auto& client = *static_cast<Client*>(event.data.ptr);
+    if ((event.events & (EPOLLIN | EPOLLHUP | EPOLLERR)) != 0) {
+      if (const int code = mosquitto_loop_read(client.session.get(), 1); code != MOSQ_ERR_SUCCESS) {
+        ::epoll_ctl(epoll_, EPOLL_CTL_DEL, client.fd, nullptr);
+        meter_.failed(client.index, mosquitto_strerror(code));
+        continue;
+      }
+    }
+    after_io(client);
+  }
+}
+
+}  // namespace hy::peers

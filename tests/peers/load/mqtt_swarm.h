@@ -1,0 +1,42 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "tests/peers/load/swarm.h"
+
+struct mosquitto;
+struct mosquitto_message;
+
+namespace hy::peers {
+
+class Meter;
+
+/// MQTT 3.1.1 at QoS 1 over plain TCP: client i subscribes to c/<i> and publishes to c/<i ^ 1>.
+/// Packets are libmosquitto's; it keeps three descriptors a client.
+class MqttSwarm : public Swarm {
+ public:
+  static constexpr std::size_t kDescriptorsEach = 3;
+  MqttSwarm(Meter& meter, int port, std::size_t first_client);
+  ~MqttSwarm() override;
+
+  void begin_login(std::size_t client) override;
+  void send(std::size_t client, std::string_view body) override;
+  void turn(std::chrono::milliseconds at_most) override;
+
+ private:
+  struct Client;
+  struct Free {
+    void operator()(mosquitto* m) const;
+  };
+  void after_io(Client& client);
+
+  Meter& meter_;
+  int port_;
+  std::size_t first_client_;
+  int epoll_;
+  std::vector<std::unique_ptr<Client>> clients_;
+};
+
+}  // namespace hy::peers

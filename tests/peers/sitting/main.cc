@@ -1,0 +1,181 @@
+// Hongyan and its peers in one sitting: all servers up, windows in turn (A B C A B C …), figures
+// and ratios at the end.
+//   peer_sitting                       everything, about 9 minutes
+//   peer_sitting --quick               one short round at 1,000 connections
+//   peer_sitting --scenario busy --systems mosquitto,hongyan/mysql --rounds 3
+// Exit code 4: a message was lost, doubled, out of order or not archived.
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+#include "tests/peers/sitting/report.h"
+#include "tests/peers/sitting/tools.h"
+
+namespace {
+
+using namespace hy;
+using namespace hy::peers;
+
+struct Options {
+  std::vector<std::string> scenarios = {"busy", "many"};
+  std::vector<std::string> systems = {"mosquitto", "ejabberd", "ejabberd+archive",
+                                      "hongyan/embedded", "hongyan/mysql"};
+  int rounds = 5;
+  double seconds = 5;
+  bool quick = false;
+  std::string lock;
+  std::string json;
+  std::string markdown;
+  std::vector<std::string> hongyan_settings;
+};
+
+/// Holds a lock on a file while something is measured: other users of the machine wait for it.
+class Quiet {
+ public:
+  explicit Quiet(const std::string& file) {
+    if (file.empty()) return;
+    fd_ = cli::UniqueFd(::open(file.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    ::flock(fd_.get(), LOCK_EX);
+  }
+
+ private:
+  cli::UniqueFd fd_;
+};
+
+System start(const std::string& name, const Place& place) {
+  if (name == "mosquitto") return start_mosquitto(place);
+  if (name == "ejabberd") return start_ejabberd(place, false, {});
+  if (name == "ejabberd+sbwt") return start_ejabberd(place, false, {"+sbwt", "none"});
+  if (name == "ejabberd+archive") return start_ejabberd(place, true, {});
+  if (name == "hongyan/embedded") return start_hongyan(place, false);
+  if (name == "hongyan/mysql") return start_hongyan(place, true);
+  throw std::runtime_error("unknown system: " + name);
+}
+
+class Sitting {
+ public:
+  Sitting(const Options& options, std::filesystem::path folder)
+      : options_(options), folder_(std::move(folder)) {}
+
+  /// False after a violation.
+  bool run() {
+    for (const std::string& scenario : options_.scenarios) run_scenario(scenario);
+    const std::string text = report(results_);
+    std::printf("\n%s", text.c_str());
+    if (!options_.json.empty()) write_file(options_.json, to_json(results_));
+    if (!options_.markdown.empty()) write_file(options_.markdown, text);
+    return clean_;
+  }
+
+ private:
+  void run_scenario(const std::string& scenario) {
+    const bool many = scenario == "many";
+    Place place;
+    place.folder = folder_ / scenario;
+    std::filesystem::create_directories(place.folder);
+    place.build = HY_BUILD_DIR;
+    place.connections = many ? 10'000 : 1'000;
+    place.ports = &ports_;
+    place.hongyan_settings = options_.hongyan_settings;
+    std::vector<std::unique_ptr<Contestant>> contestants;
+    for (const std::string& name : options_.systems) {
+      std::printf("%-6s starting %s, %zu accounts\n", scenario.c_str(), name.c_str(),
+                  place.connections);
+      contestants.push_back(std::make_unique<Contestant>(start(name, place), place, many ? 1 : 4));
+      const Quiet quiet(options_.lock);
+      const Logins logins = contestants.back()->connect();
+      std::printf("%-6s %-18s %zu logins in %.1f s, %.0f µs each; %.0f bytes a connection\n",
+                  scenario.c_str(), name.c_str(), logins.connections, logins.seconds, logins.cpu_us,
+                  logins.memory_bytes);
+      results_.logins.push_back(logins);
+    }
+    for (int round = 1; round <= options_.rounds; ++round) {
+      const Quiet quiet(options_.lock);
+      for (const auto& one : contestants) run_window(*one, scenario, round);
+    }
+    for (const auto& one : contestants) judge(*one, scenario);
+  }
+
+  void run_window(Contestant& one, const std::string& scenario, int round) {
+    if (scenario == "many") {
+      const Window full = measure(one, "many", round, std::min(options_.seconds, 3.0), 0);
+      measure(one, "many/half", round, options_.seconds, full.per_second / 2);
+      return;
+    }
+    const bool raw = one.system().name == "hongyan/mysql";
+    RawInserts inserts{.round = round};
+    if (raw) inserts.before = raw_insert_rows_per_second(one.system());
+    measure(one, scenario, round, options_.seconds, 0);
+    if (!raw) return;
+    inserts.after = raw_insert_rows_per_second(one.system());
+    std::printf("       raw multi-row INSERT: %.0f rows/s before, %.0f after\n", inserts.before,
+                inserts.after);
+    results_.raw.push_back(inserts);
+  }
+
+  Window measure(Contestant& one, const std::string& scenario, int round, double seconds,
+                 double rate) {
+    Window window = one.measure(seconds, rate);
+    window.scenario = scenario;
+    window.round = round;
+    std::printf(
+        "%-9s round %d  %-18s %7.0f/s  daemons %6.1f  stores %6.1f  generator %5.1f µs   p50 %.2f "
+        "p99 %.1f ms\n",
+        scenario.c_str(), round, window.system.c_str(), window.per_second, window.daemons_us,
+        window.stores_us, window.generator_us, window.p50_ms, window.p99_ms);
+    results_.windows.push_back(window);
+    return window;
+  }
+
+  void judge(Contestant& one, const std::string& scenario) {
+    const std::string wrong = one.verdict();
+    std::printf("%-6s %-18s %s%s%s\n", scenario.c_str(), one.system().name.c_str(),
+                one.ledger().c_str(), wrong.empty() ? "ok" : "VIOLATION: ", wrong.c_str());
+    clean_ = clean_ && wrong.empty();
+  }
+
+  Options options_;
+  std::filesystem::path folder_;
+  cli::FreePorts ports_;
+  Results results_;
+  bool clean_ = true;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  signal(SIGPIPE, SIG_IGN);
+  std::setvbuf(stdout, nullptr, _IOLBF, 0);
+  Options options;
+  CLI::App app("Hongyan and its peers, measured in turn");
+  app.add_flag("--quick", options.quick, "one round of two seconds at 1,000 connections");
+  app.add_option("--scenario", options.scenarios, "busy, many")->delimiter(',');
+  app.add_option("--systems", options.systems)->delimiter(',');
+  app.add_option("--rounds", options.rounds);
+  app.add_option("--seconds", options.seconds, "of one window");
+  app.add_option("--lock", options.lock, "file to hold locked while measuring");
+  app.add_option("--json", options.json, "file for every window");
+  app.add_option("--markdown", options.markdown, "file for the tables");
+  app.add_option("--hongyan-set", options.hongyan_settings, "table.key=value for our daemons");
+  CLI11_PARSE(app, argc, argv);
+  if (options.quick) {
+    options.scenarios = {"busy"};
+    options.rounds = 1;
+    options.seconds = 2;
+  }
+  char pattern[] = "/tmp/hy-peers-XXXXXX";
+  const std::filesystem::path folder = ::mkdtemp(pattern);
+  int code = 1;
+  try {
+    code = Sitting(options, folder).run() ? 0 : 4;
+  } catch (const std::exception& e) {
+    std::printf("%s\n", e.what());
+  }
+  std::error_code ignored;
+  std::filesystem::remove_all(folder, ignored);
+  return code;
+}
