@@ -69,7 +69,7 @@ int serve(Meter& meter, Swarm& swarm) {
       reply(meter.mark());
     }
     meter.send_due();
-    swarm.turn(std::chrono::milliseconds(meter.is_sending() && meter.is_paced() ? 1 : 20));
+    swarm.turn(std::chrono::milliseconds(meter.waits_for_clock() ? 1 : 20));
   }
   return 0;
 }

@@ -126,15 +126,18 @@ void Meter::start(double rate) {
   due_ = 0;
   if (rate_ > 0) return;
   for (std::size_t i = 0; i < clients_.size(); ++i) {
-    while (clients_[i].ready && clients_[i].outstanding < settings_.outstanding) send(i, now_ns());
+    for (std::size_t k = 0; k < settings_.outstanding; ++k) {
+      again_.emplace_back(began_ns_ + i * 1'000'000'000U / clients_.size(), i);
+    }
   }
 }
 
 void Meter::send_due() {
   if (!sending_) return;
   if (rate_ <= 0) {
-    for (; !again_.empty() && again_.front().first <= now_ns(); again_.pop_front()) {
-      send(again_.front().second, now_ns());
+    const std::uint64_t now = now_ns();
+    for (; !again_.empty() && again_.front().first <= now; again_.pop_front()) {
+      send(again_.front().second, now);
     }
     return;
   }

@@ -45,7 +45,8 @@ class Meter {
   // From the commands.
   /// Logs everybody in, at most 64 at once; false when one failed or 300 s passed.
   bool connect_all();
-  /// `rate` messages a second over all clients in turn; 0: closed loop.
+  /// `rate` messages a second over all clients in turn; 0: closed loop, which clients enter one
+  /// after the other within a second.
   void start(double rate);
   /// Sends what is due by the clock; called once a turn.
   void send_due();
@@ -54,8 +55,8 @@ class Meter {
   /// Counts and latencies since the mark before, as one line of JSON.
   std::string mark();
 
-  [[nodiscard]] bool is_sending() const { return sending_; }
-  [[nodiscard]] bool is_paced() const { return rate_ > 0; }
+  /// True when the clock, not an answer, decides what is sent next.
+  [[nodiscard]] bool waits_for_clock() const { return sending_ && (rate_ > 0 || !again_.empty()); }
   [[nodiscard]] const Settings& settings() const { return settings_; }
 
  private:
@@ -72,7 +73,8 @@ class Meter {
   std::vector<Client> clients_;
   Histogram latencies_;
   std::string body_;
-  std::deque<std::pair<std::uint64_t, std::size_t>> again_;  ///< (when, who), after refusals
+  /// (when, who): the first messages, spread over a second, and what follows a refusal.
+  std::deque<std::pair<std::uint64_t, std::size_t>> again_;
   double rate_ = 0;
   std::uint64_t began_ns_ = 0;
   std::uint64_t due_ = 0;  ///< messages of this paced run that were sent

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/peers/load/gathered_io.h"
 #include "tests/peers/load/swarm.h"
 
 struct mosquitto;
@@ -14,10 +15,9 @@ namespace hy::peers {
 class Meter;
 
 /// MQTT 3.1.1 at QoS 1 over plain TCP: client i subscribes to c/<i> and publishes to c/<i ^ 1>.
-/// Packets are libmosquitto's; it keeps three descriptors a client.
+/// Packets are libmosquitto's, over GatheredIo.
 class MqttSwarm : public Swarm {
  public:
-  static constexpr std::size_t kDescriptorsEach = 3;
   MqttSwarm(Meter& meter, int port, std::size_t first_client);
   ~MqttSwarm() override;
 
@@ -30,13 +30,18 @@ class MqttSwarm : public Swarm {
   struct Free {
     void operator()(mosquitto* m) const;
   };
-  void after_io(Client& client);
+  static mosquitto* new_session(const std::string& id, Client& client);
+  void on_readable(Client& client);
+  void watch(Client& client, bool write);
+  void send_all();
 
   Meter& meter_;
   int port_;
   std::size_t first_client_;
   int epoll_;
+  GatheredIo io_;
   std::vector<std::unique_ptr<Client>> clients_;
+  std::vector<Client*> by_fd_;
 };
 
 }  // namespace hy::peers

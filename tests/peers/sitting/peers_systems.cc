@@ -129,7 +129,6 @@ System start_mosquitto(const Place& place) {
   out.name = "mosquitto";
   out.daemons = {{"mosquitto", pid_of(*supervisor, "mosquitto")}};
   out.load = {"mqtt", "--port", std::to_string(port)};
-  out.descriptors_each = 3;
   out.keep = supervisor;
   return out;
 }

@@ -23,7 +23,6 @@ struct System {
   std::vector<Process> daemons;
   std::vector<Process> stores;
   std::vector<std::string> load;  ///< arguments of peer_load
-  std::size_t descriptors_each = 1;
   /// Rows that the archive holds; empty function: nothing is stored.
   std::function<std::uint64_t()> archived_rows;
   std::string mysql_socket;  ///< of Hongyan's MariaDB

@@ -10,6 +10,8 @@
 namespace hy::peers {
 namespace {
 
+constexpr double kWarmUp = 2;  // seconds before each window
+
 void wait_seconds(double seconds) {
   std::this_thread::sleep_for(std::chrono::duration<double>(seconds));
 }
@@ -52,7 +54,7 @@ Contestant::Contestant(System system, const Place& place, std::size_t outstandin
     : system_(std::move(system)), connections_(place.connections) {
   rlimit files{};
   getrlimit(RLIMIT_NOFILE, &files);
-  const std::size_t fit = (files.rlim_max - 100) / system_.descriptors_each;
+  const std::size_t fit = files.rlim_max - 100;
   const std::size_t workers = (connections_ + fit - 1) / fit;
   const std::size_t each = connections_ / workers / 2 * 2;
   for (std::size_t i = 0; i < workers; ++i) {
@@ -110,7 +112,7 @@ Logins Contestant::connect() {
 Window Contestant::measure(double seconds, double rate) {
   for (const auto& load : loads_)
     load->tell("start " + std::to_string(rate / static_cast<double>(loads_.size())));
-  wait_seconds(1);
+  wait_seconds(kWarmUp);
   const Sum from = ask("mark");
   const auto cpu_from = cpu();
   wait_seconds(seconds);

@@ -39,8 +39,8 @@ class Contestant {
  public:
   Contestant(System system, const Place& place, std::size_t outstanding);
   Logins connect();
-  /// Closed loop when `rate` is 0, else so many messages a second, open loop. One second of
-  /// warm-up.
+  /// Closed loop when `rate` is 0, else so many messages a second, open loop. Two seconds
+  /// of warm-up.
   Window measure(double seconds, double rate);
   [[nodiscard]] const System& system() const { return system_; }
   /// Empty when every message came once and in order, and the archive holds all: else what is
