@@ -5,6 +5,12 @@
 #include "common/base/test_hooks.h"
 
 namespace hy::router {
+namespace {
+
+/// As many reads from memory as a core keeps under way, and a little more.
+constexpr std::size_t kFetchAhead = 64;
+
+}  // namespace
 
 DeliverFanout::DeliverFanout(FanoutRules rules, const PlacementTable& table,
                              const LeaseTable& leases, RouterLink& link, EntryPort& entries,
@@ -32,17 +38,17 @@ void DeliverFanout::count(DeliverResult result, std::uint64_t n) {
 
 void DeliverFanout::resolve(const Target& target, Resolved& out, MonoTime now) {
   bool any = false;
-  for (std::uint8_t s = 1; s <= kSlotMax; ++s) {
-    if (target.slots != 0 && (target.slots & (1U << s)) == 0) continue;
-    const auto row = table_.find(target.uid, static_cast<Slot>(s));
-    if (!row) continue;
-    const Standing standing = judge(*row, now);
+  std::array<Row, kSlotMax> rows;
+  for (const Row& row : std::span(rows).first(table_.find_all(target.uid, rows))) {
+    if (target.slots != 0 && (target.slots & (1U << static_cast<unsigned>(row.slot))) == 0)
+      continue;
+    const Standing standing = judge(row, now);
     if (standing == Standing::kNone) continue;
     any = true;
     if (standing == Standing::kLive) {
-      out.by_entry[row->entry].push_back({row->conn, row->uid, row->slot, false, false});
+      out.by_entry[row.entry].push_back({row.conn, row.uid, row.slot, false, false});
     } else {
-      out.outcomes.push_back({row->uid, row->slot, DeliverResult::kUnknown});
+      out.outcomes.push_back({row.uid, row.slot, DeliverResult::kUnknown});
     }
   }
   if (any) return;
@@ -55,6 +61,8 @@ void DeliverFanout::deliver(LogicId logic, const Delivery& delivery,
                             std::span<const Target> targets, MonoTime now) {
   link_.observe(now);
   Resolved resolved;
+  for (const Target& target : targets.first(std::min(targets.size(), kFetchAhead)))
+    table_.prefetch(target.uid);
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (i < rules_.targets_max) {
       resolve(targets[i], resolved, now);
@@ -193,11 +201,10 @@ std::vector<PlacedAnswer> DeliverFanout::query(std::span<const Uid> uids, MonoTi
   out.reserve(uids.size());
   for (const Uid uid : uids) {
     PlacedAnswer answer{uid, 0, !link_.is_ready()};
-    for (std::uint8_t s = 1; s <= kSlotMax; ++s) {
-      const auto row = table_.find(uid, static_cast<Slot>(s));
-      if (!row) continue;
-      const Standing standing = judge(*row, now);
-      if (standing == Standing::kLive) answer.slots_found |= 1U << s;
+    std::array<Row, kSlotMax> rows;
+    for (const Row& row : std::span(rows).first(table_.find_all(uid, rows))) {
+      const Standing standing = judge(row, now);
+      if (standing == Standing::kLive) answer.slots_found |= 1U << static_cast<unsigned>(row.slot);
       if (standing == Standing::kUnknown) answer.unknown = true;
     }
     out.push_back(answer);
