@@ -98,7 +98,7 @@ std::vector<std::pair<const char*, std::uint64_t>> HongyanSwarm::checks() const 
   return {{"stored", t.stored},       {"pushed", t.pushed},
           {"receipted", t.receipted}, {"doubled", t.twice},
           {"disordered", t.disorder}, {"refused_with_time", t.refused_with_time},
-          {"relayed", t.relayed}};
+          {"relayed", t.relayed},     {"last_refusal", static_cast<std::uint64_t>(t.last_refusal)}};
 }
 
 }  // namespace hy::peers

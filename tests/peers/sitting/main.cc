@@ -123,10 +123,11 @@ class Sitting {
     window.scenario = scenario;
     window.round = round;
     std::printf(
-        "%-9s round %d  %-18s %7.0f/s  daemons %6.1f  stores %6.1f  generator %5.1f µs   p50 %.2f "
-        "p99 %.1f ms\n",
+        "%-9s round %d  %-18s %7.0f/s  daemons %6.1f  stores %6.1f  generator %5.1f µs   others "
+        "%2.0f "
+        "%%   p50 %.2f p99 %.1f ms\n",
         scenario.c_str(), round, window.system.c_str(), window.per_second, window.daemons_us,
-        window.stores_us, window.generator_us, window.p50_ms, window.p99_ms);
+        window.stores_us, window.generator_us, window.others_percent, window.p50_ms, window.p99_ms);
     results_.windows.push_back(window);
     return window;
   }

@@ -94,11 +94,19 @@ std::string ejabberd_config(int port, const ArchiveStore* archive) {
   return text;
 }
 
-/// Runs once ejabberd has started: accounts, then a file that says so.
-std::string register_accounts(std::size_t count, const fs::path& done) {
-  return "lists:foreach(fun(I) -> ok = ejabberd_auth:try_register(<<\"u\", "
-         "(integer_to_binary(I))/binary>>, <<\"localhost\">>, <<\"pw\">>) end, lists:seq(0, " +
-         std::to_string(count - 1) + ")), file:write_file(\"" + done.string() + "\", \"ready\").";
+/// Runs once ejabberd has started: accounts, then every connection of its SQL pool (started on
+/// first use, and a message that comes before is not archived), then a file that says so.
+std::string after_start(std::size_t accounts, bool archive, const fs::path& done) {
+  std::string text =
+      "lists:foreach(fun(I) -> ok = ejabberd_auth:try_register(<<\"u\", "
+      "(integer_to_binary(I))/binary>>, <<\"localhost\">>, <<\"pw\">>) end, lists:seq(0, " +
+      std::to_string(accounts - 1) + ")), ";
+  if (archive) {
+    text +=
+        "[catch ejabberd_sql:sql_query(<<\"localhost\">>, [<<\"SELECT 1\">>]) "
+        "|| _ <- lists:seq(1, 1000)], ";
+  }
+  return text + "file:write_file(\"" + done.string() + "\", \"ready\").";
 }
 
 }  // namespace
@@ -153,7 +161,7 @@ System start_ejabberd(const Place& place, bool archive, const std::vector<std::s
   for (const std::string& argument :
        {std::string("-noinput"), std::string("-mnesia"), std::string("dir"),
         "\"" + (folder / "spool").string() + "\"", std::string("-s"), std::string("ejabberd"),
-        std::string("-eval"), register_accounts(place.connections, ready)}) {
+        std::string("-eval"), after_start(place.connections, archive, ready)}) {
     spec.command.argv.push_back(argument);
   }
   spec.command.env = {"EJABBERD_CONFIG_PATH=" + config.string(),

@@ -131,11 +131,14 @@ Window Contestant::measure(double seconds, double rate) {
   out.stores_us = total(cpu_to, cpu_from, system_.stores) * 1e6 / messages;
   out.generator_us = (to.own_cpu - from.own_cpu) * 1e6 / messages;
   out.machine_us = (cpu_to.at("machine") - cpu_from.at("machine")) * 1e6 / messages;
+  const double ours = out.daemons_us + out.stores_us + out.generator_us;
+  out.others_percent = std::max(out.machine_us - ours, 0.0) * out.per_second / 1e6 /
+                       static_cast<double>(std::thread::hardware_concurrency()) * 100;
   out.p50_ms = static_cast<double>(to.latencies.quantile(0.5)) / 1e3;
   out.p99_ms = static_cast<double>(to.latencies.quantile(0.99)) / 1e3;
   ledger_.clear();
   for (const char* name : {"sent", "done", "refused", "missing", "doubled", "disordered", "failed",
-                           "pushed", "receipted"}) {
+                           "pushed", "receipted", "last_refusal"}) {
     if (end.counts.contains(name))
       ledger_ += std::string(name) + " " + std::to_string(end.at(name)) + "  ";
   }

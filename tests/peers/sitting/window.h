@@ -21,6 +21,9 @@ struct Window {
   double stores_us = 0;
   double generator_us = 0;
   double machine_us = 0;  ///< everything on the machine, the generator too
+  /// Share of the machine's CPU time that went to none of the above: other programs, kernel
+  /// threads.
+  double others_percent = 0;
   double p50_ms = 0;
   double p99_ms = 0;
 };
