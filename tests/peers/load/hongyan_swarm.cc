@@ -52,6 +52,17 @@ struct HongyanSwarm::Impl {
     }
   }
 
+  /// Between windows everybody is heard of once in 20 s: the entry closes silent connections.
+  void ping_idle() {
+    constexpr std::chrono::nanoseconds kRound = std::chrono::seconds(20);
+    const MonoTime now = clock.now();
+    if (meter.is_sending()) next_ping = now;
+    for (; next_ping < now; next_ping += kRound / connections.size(), ++pinged) {
+      load::LoadConnection& c = *connections[pinged % connections.size()];
+      if (c.is_open()) c.ping();
+    }
+  }
+
   Meter& meter;
   SystemClock clock;
   crypto::SystemRandom random;
@@ -66,6 +77,8 @@ struct HongyanSwarm::Impl {
   std::vector<std::unique_ptr<load::LoadConnection>> connections;
   std::uint64_t known_refused = 0;
   std::uint64_t known_failed = 0;
+  MonoTime next_ping = clock.now();
+  std::size_t pinged = 0;
 };
 
 HongyanSwarm::HongyanSwarm(Meter& meter, const std::filesystem::path& access,
@@ -86,6 +99,7 @@ void HongyanSwarm::turn(std::chrono::milliseconds at_most) {
   impl_->context.poll();
   impl_->find_refused();
   impl_->find_failed();
+  impl_->ping_idle();
 }
 
 bool HongyanSwarm::is_settled() const {

@@ -1,6 +1,7 @@
 // A swarm of light clients for one of the servers that are compared, driven line by line through
 // stdin:
 //   connect        logs everybody in
+//   prime          everybody sends one message
 //   start RATE     sends; 0: closed loop
 //   mark           one line of JSON: counts and latencies since the mark before
 //   stop           stops, waits for what is under way, and marks
@@ -59,6 +60,9 @@ int serve(Meter& meter, Swarm& swarm) {
     if (line == "quit") return 0;
     if (line == "connect") {
       if (!meter.connect_all()) std::fprintf(stderr, "not everybody could log in\n");
+      reply(meter.mark());
+    } else if (line == "prime") {
+      if (!meter.prime()) std::fprintf(stderr, "not every first message was done\n");
       reply(meter.mark());
     } else if (line.starts_with("start ")) {
       meter.start(std::stod(line.substr(6)));

@@ -118,6 +118,27 @@ bool Meter::connect_all() {
   return logged_in_ == clients_.size() && failed_ == 0;
 }
 
+bool Meter::prime() {
+  constexpr std::size_t kAtOnce = 64;
+  const std::uint64_t deadline = now_ns() + 300'000'000'000U;
+  const std::uint64_t wanted = done_ + clients_.size();
+  for (std::size_t next = 0; done_ < wanted && failed_ == 0 && now_ns() < deadline;) {
+    while (next < clients_.size() && sent_ - done_ - refused_ + again_.size() < kAtOnce) {
+      send(next++, now_ns());
+    }
+    send_again();
+    swarm_->turn(std::chrono::milliseconds(20));
+  }
+  return done_ >= wanted;
+}
+
+void Meter::send_again() {
+  const std::uint64_t now = now_ns();
+  for (; !again_.empty() && again_.front().first <= now; again_.pop_front()) {
+    send(again_.front().second, now);
+  }
+}
+
 void Meter::start(double rate) {
   rate_ = rate;
   sending_ = true;
@@ -135,10 +156,7 @@ void Meter::start(double rate) {
 void Meter::send_due() {
   if (!sending_) return;
   if (rate_ <= 0) {
-    const std::uint64_t now = now_ns();
-    for (; !again_.empty() && again_.front().first <= now; again_.pop_front()) {
-      send(again_.front().second, now);
-    }
+    send_again();
     return;
   }
   const double elapsed = static_cast<double>(now_ns() - began_ns_) / 1e9;

@@ -45,6 +45,9 @@ class Meter {
   // From the commands.
   /// Logs everybody in, at most 64 at once; false when one failed or 300 s passed.
   bool connect_all();
+  /// Everybody sends one message, at most 64 under way: conversations are opened, caches filled.
+  /// False when that took more than 300 s.
+  bool prime();
   /// `rate` messages a second over all clients in turn; 0: closed loop, which clients enter one
   /// after the other within a second.
   void start(double rate);
@@ -55,12 +58,14 @@ class Meter {
   /// Counts and latencies since the mark before, as one line of JSON.
   std::string mark();
 
+  [[nodiscard]] bool is_sending() const { return sending_; }
   /// True when the clock, not an answer, decides what is sent next.
   [[nodiscard]] bool waits_for_clock() const { return sending_ && (rate_ > 0 || !again_.empty()); }
   [[nodiscard]] const Settings& settings() const { return settings_; }
 
  private:
   void send(std::size_t client, std::uint64_t intended_ns);
+  void send_again();
 
   struct Client {
     std::uint32_t outstanding = 0;

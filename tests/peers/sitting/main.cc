@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "client/cli/private_folder.h"
 #include "tests/peers/sitting/report.h"
 #include "tests/peers/sitting/tools.h"
 
@@ -83,6 +84,9 @@ class Sitting {
     place.hongyan_settings = options_.hongyan_settings;
     std::vector<std::unique_ptr<Contestant>> contestants;
     for (const std::string& name : options_.systems) {
+      // Ten thousand people ask for their archive's settings with the first message: it takes
+      // minutes until that system is at its rate, and no goal is set against it here.
+      if (many && name == "ejabberd+archive") continue;
       std::printf("%-6s starting %s, %zu accounts\n", scenario.c_str(), name.c_str(),
                   place.connections);
       contestants.push_back(std::make_unique<Contestant>(start(name, place), place, many ? 1 : 4));
@@ -92,6 +96,7 @@ class Sitting {
                   scenario.c_str(), name.c_str(), logins.connections, logins.seconds, logins.cpu_us,
                   logins.memory_bytes);
       results_.logins.push_back(logins);
+      contestants.back()->prime();
     }
     for (int round = 1; round <= options_.rounds; ++round) {
       const Quiet quiet(options_.lock);
@@ -125,9 +130,10 @@ class Sitting {
     std::printf(
         "%-9s round %d  %-18s %7.0f/s  daemons %6.1f  stores %6.1f  generator %5.1f µs   others "
         "%2.0f "
-        "%%   p50 %.2f p99 %.1f ms\n",
+        "%%   refused %.1f %%   p50 %.2f p99 %.1f ms\n",
         scenario.c_str(), round, window.system.c_str(), window.per_second, window.daemons_us,
-        window.stores_us, window.generator_us, window.others_percent, window.p50_ms, window.p99_ms);
+        window.stores_us, window.generator_us, window.others_percent, window.refused_percent,
+        window.p50_ms, window.p99_ms);
     results_.windows.push_back(window);
     return window;
   }
@@ -172,11 +178,11 @@ int main(int argc, char** argv) {
   const std::filesystem::path folder = ::mkdtemp(pattern);
   int code = 1;
   try {
+    // However this program ends, its folder goes; its children go with it.
+    const auto janitor = must(cli::Janitor::start({folder}, {}));
     code = Sitting(options, folder).run() ? 0 : 4;
   } catch (const std::exception& e) {
     std::printf("%s\n", e.what());
   }
-  std::error_code ignored;
-  std::filesystem::remove_all(folder, ignored);
   return code;
 }

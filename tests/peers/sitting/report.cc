@@ -179,6 +179,7 @@ std::string to_json(const Results& r) {
                               {"generator_us", w.generator_us},
                               {"machine_us", w.machine_us},
                               {"others_percent", w.others_percent},
+                              {"refused_percent", w.refused_percent},
                               {"p50_ms", w.p50_ms},
                               {"p99_ms", w.p99_ms}});
   }

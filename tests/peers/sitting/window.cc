@@ -109,6 +109,10 @@ Logins Contestant::connect() {
   return out;
 }
 
+void Contestant::prime() {
+  (void)ask("prime");
+}
+
 Window Contestant::measure(double seconds, double rate) {
   for (const auto& load : loads_)
     load->tell("start " + std::to_string(rate / static_cast<double>(loads_.size())));
@@ -131,6 +135,7 @@ Window Contestant::measure(double seconds, double rate) {
   out.stores_us = total(cpu_to, cpu_from, system_.stores) * 1e6 / messages;
   out.generator_us = (to.own_cpu - from.own_cpu) * 1e6 / messages;
   out.machine_us = (cpu_to.at("machine") - cpu_from.at("machine")) * 1e6 / messages;
+  out.refused_percent = static_cast<double>(to.at("refused") - from.at("refused")) / messages * 100;
   const double ours = out.daemons_us + out.stores_us + out.generator_us;
   out.others_percent = std::max(out.machine_us - ours, 0.0) * out.per_second / 1e6 /
                        static_cast<double>(std::thread::hardware_concurrency()) * 100;

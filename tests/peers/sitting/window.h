@@ -24,6 +24,7 @@ struct Window {
   /// Share of the machine's CPU time that went to none of the above: other programs, kernel
   /// threads.
   double others_percent = 0;
+  double refused_percent = 0;  ///< refused and told to come again, of the done ones
   double p50_ms = 0;
   double p99_ms = 0;
 };
@@ -42,6 +43,8 @@ class Contestant {
  public:
   Contestant(System system, const Place& place, std::size_t outstanding);
   Logins connect();
+  /// Opens every conversation.
+  void prime();
   /// Closed loop when `rate` is 0, else so many messages a second, open loop. Two seconds
   /// of warm-up.
   Window measure(double seconds, double rate);
