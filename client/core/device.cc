@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "client/core/device_frames.h"
+#include "client/core/message_id.h"
 #include "common/base/limits.h"
 
 namespace hy::client {
@@ -45,7 +46,7 @@ Result<ClientMsgId> Device::submit(Turn& turn, MonoTime now, std::int64_t wall_m
   if (to.value() == 0 || to.value() > INT64_MAX) return fail(Errc::kUnknownUser);
   if (body.size() > limits::kMessageBodyBytesMax) return fail(Errc::kBodyTooLarge);
   OutboxRecord record;
-  random_.fill(record.id.bytes);
+  record.id = make_message_id(wall_ms, random_);
   record.conversation = ConversationId::pair(device_.uid, to);
   record.to = to;
   record.kind = kind;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "client/core/message_id.h"
 #include "common/wire/hello.h"
 #include "common/wire/refused.h"
 #include "common/wire/server_key.h"
@@ -199,9 +200,8 @@ void LoadConnection::on_push(const wire::Inner& inner) {
 
 void LoadConnection::send(Uid to, std::string_view body) {
   pb::SendRequest send;
-  std::array<std::uint8_t, 16> id{};
-  shared_.random.fill(id);
-  send.set_client_msg_id(id.data(), id.size());
+  send.set_client_msg_id(
+      client::make_message_id(SystemClock().wall_ms(), shared_.random).to_bytes());
   send.set_to_uid(to.value());
   send.set_kind(1);
   send.set_body(body.data(), body.size());
