@@ -21,7 +21,7 @@ struct Options {
   std::size_t window_rows = 100'000;
   std::size_t reads = 2'000;
   std::size_t body_bytes = 100;
-  bool timed_ids = false;  ///< client_msg_ids that begin with the time, for comparison
+  bool random_ids = false;  ///< client_msg_ids without the time in front, for comparison
 };
 
 double seconds_between(MonoTime from, MonoTime to) {
@@ -87,7 +87,7 @@ class Scale {
     item.conv = pair.conv;
     item.sender = random_.below(2) == 0 ? pair.a : pair.b;
     random_.fill(item.client_msg_id.bytes);
-    if (options_.timed_ids) {
+    if (!options_.random_ids) {
       const auto ms = static_cast<std::uint64_t>(clock_.wall_ms());
       for (std::size_t i = 0; i < 6; ++i) {
         item.client_msg_id.bytes.at(i) = static_cast<std::uint8_t>(ms >> (40 - 8 * i));
@@ -241,7 +241,8 @@ int main(int argc, char** argv) {
   app.add_option("--folder", options.rig.folder, "where the store is made (default /tmp)");
   app.add_option("--prepare-sql", options.rig.prepare_sql, "run on the empty schema");
   app.add_option("--server-arg", options.rig.server_args, "one more argument of mariadbd");
-  app.add_flag("--timed-ids", options.timed_ids, "client_msg_ids that begin with the time");
+  app.add_flag("--random-ids", options.random_ids,
+               "client_msg_ids that do not begin with the time");
   CLI11_PARSE(app, argc, argv);
   const Status done = Scale(options).run();
   if (done) return 0;
