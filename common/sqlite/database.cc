@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/sqlite/gather_vfs.h"
 
 namespace hy::sqlite {
 
@@ -73,7 +74,9 @@ Result<Database> Database::open(const std::filesystem::path& file, const OpenOpt
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (!options.read_only && options.create) flags |= SQLITE_OPEN_CREATE;
-  const int rc = sqlite3_open_v2(file.c_str(), &connection->handle, flags, nullptr);
+  HY_CHECK(!options.gather_writes || options.synchronous_full);
+  const int rc = sqlite3_open_v2(file.c_str(), &connection->handle, flags,
+                                 options.gather_writes ? gather_vfs() : nullptr);
   if (rc != SQLITE_OK)
     return fail(errc_of(rc), "cannot open " + file.string() + ": " + sqlite3_errstr(rc));
   sqlite3_busy_timeout(connection->handle, static_cast<int>(options.busy_timeout.count()));
@@ -212,6 +215,13 @@ Statement& Statement::bind(int index, std::string_view text) {
 Statement& Statement::bind_blob(int index, std::string_view bytes) {
   const char* data = bytes.data() == nullptr ? "" : bytes.data();
   if (const int rc = sqlite3_bind_blob64(statement_, index, data, bytes.size(), SQLITE_TRANSIENT);
+      rc != SQLITE_OK)
+    bind_error_ = rc;
+  return *this;
+}
+Statement& Statement::bind_blob_in_place(int index, std::string_view bytes) {
+  const char* data = bytes.data() == nullptr ? "" : bytes.data();
+  if (const int rc = sqlite3_bind_blob64(statement_, index, data, bytes.size(), SQLITE_STATIC);
       rc != SQLITE_OK)
     bind_error_ = rc;
   return *this;

@@ -29,6 +29,9 @@ struct OpenOptions {
   /// Checkpoints run only where the owner asks for them: no automatic one, none on close. For a
   /// writer that other connections of this process read beside.
   bool manual_checkpoint = false;
+  /// Writes that follow each other go to the system together (gather_vfs.h). Only with
+  /// synchronous_full.
+  bool gather_writes = false;
   std::uint32_t cached_statements_max = 128;
 };
 
@@ -57,6 +60,9 @@ class Statement {
   }
   Statement& bind(int index, std::string_view text);
   Statement& bind_blob(int index, std::string_view bytes);
+  /// Not copied: the bytes must live and stay as they are until the next bind of this index,
+  /// reset() or the statement's end.
+  Statement& bind_blob_in_place(int index, std::string_view bytes);
   Statement& bind_null(int index);
 
   /// true: a row is ready. false: done.

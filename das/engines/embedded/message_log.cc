@@ -1,6 +1,7 @@
 #include "das/engines/embedded/message_log.h"
 
 #include <algorithm>
+#include <array>
 
 #include "common/base/test_hooks.h"
 #include "das/engines/embedded/statements.h"
@@ -14,6 +15,19 @@ constexpr Millis kHeadAgeMax{5'000};
 /// A repeat of something older moves head_ms: its first commit may have been long in the making.
 constexpr std::int64_t kOldRepeatMs = 10'000;
 
+/// A conversation's 16 bytes, without memory of their own.
+class ConvKey {
+ public:
+  explicit ConvKey(const ConversationId& conv) {
+    put_be(bytes_.data(), conv.hi);
+    put_be(bytes_.data() + 8, conv.lo);
+  }
+  [[nodiscard]] std::string_view view() const { return as_text(bytes_); }
+
+ private:
+  std::array<std::uint8_t, 16> bytes_{};
+};
+
 struct Head {
   Seq seq;
   std::uint64_t countable = 0;
@@ -23,14 +37,30 @@ struct Head {
   std::int64_t head_ms = 0;
 };
 
-Result<std::optional<Head>> read_head(sqlite::Database& db, std::string_view conv) {
-  HY_TRY(auto statement, db.prepare(sql::kHead));
-  statement.bind_blob(1, conv);
-  HY_TRY(const bool row, statement.step());
-  if (!row) return std::nullopt;
-  return Head{Seq{statement.unsigned_integer(0)}, statement.unsigned_integer(1),
-              statement.unsigned_integer(2),      Seq{statement.unsigned_integer(3)},
-              Seq{statement.unsigned_integer(4)}, statement.integer(5)};
+/// The statements of an append, got once for a batch.
+struct AppendStatements {
+  sqlite::Statement head;
+  sqlite::Statement insert;
+  sqlite::Statement raise;
+
+  static Result<AppendStatements> prepare(sqlite::Database& db) {
+    HY_TRY(auto head, db.prepare(sql::kHead));
+    HY_TRY(auto insert, db.prepare(sql::kInsertMessage));
+    HY_TRY(auto raise, db.prepare(sql::kRaiseHead));
+    return AppendStatements{std::move(head), std::move(insert), std::move(raise)};
+  }
+};
+
+Result<std::optional<Head>> read_head(AppendStatements& use, std::string_view conv) {
+  use.head.bind_blob_in_place(1, conv);
+  HY_TRY(const bool row, use.head.step());
+  std::optional<Head> out;
+  if (row)
+    out = Head{Seq{use.head.unsigned_integer(0)}, use.head.unsigned_integer(1),
+               use.head.unsigned_integer(2),      Seq{use.head.unsigned_integer(3)},
+               Seq{use.head.unsigned_integer(4)}, use.head.integer(5)};
+  use.head.reset();
+  return out;
 }
 
 Result<bool> identity_exists(sqlite::Database& db, std::string_view conv, Uid sender,
@@ -41,36 +71,34 @@ Result<bool> identity_exists(sqlite::Database& db, std::string_view conv, Uid se
 }
 
 /// Inserts below a head that the transaction holds, and moves the head in memory.
-Status insert_message(sqlite::Statement& statement, std::string_view conv, const AppendItem& item,
+Status insert_message(AppendStatements& use, std::string_view conv, const AppendItem& item,
                       Head& head, std::int64_t now_ms) {
   head.seq = Seq{head.seq.value() + 1};
   if (item.countable) ++head.countable;
   if (!item.conv.is_group())
     (item.conv.hi == item.sender.value() ? head.low_last : head.high_last) = head.seq;
-  statement.reset();
-  statement.bind_blob(1, conv)
+  use.insert.bind_blob_in_place(1, conv)
       .bind(2, head.seq.value())
       .bind(3, item.sender.value())
-      .bind_blob(4, as_text(item.client_msg_id.bytes))
-      .bind_blob(5, as_text(item.payload_hash))
+      .bind_blob_in_place(4, as_text(item.client_msg_id.bytes))
+      .bind_blob_in_place(5, as_text(item.payload_hash))
       .bind(6, item.kind)
       .bind(7, item.countable ? 1 : 0)
       .bind(8, head.countable)
       .bind(9, now_ms)
-      .bind_blob(10, item.body.bytes);
-  return statement.run();
+      .bind_blob_in_place(10, item.body.bytes);
+  return use.insert.run();
 }
 
-Status raise_head(sqlite::Database& db, std::string_view conv, const Head& head,
+Status raise_head(AppendStatements& use, std::string_view conv, const Head& head,
                   std::int64_t now_ms) {
-  HY_TRY(auto statement, db.prepare(sql::kRaiseHead));
-  statement.bind_blob(1, conv)
+  use.raise.bind_blob_in_place(1, conv)
       .bind(2, head.seq.value())
       .bind(3, head.countable)
       .bind(4, now_ms)
       .bind(5, head.low_last.value())
       .bind(6, head.high_last.value());
-  return statement.run();
+  return use.raise.run();
 }
 
 Status move_head_ms(sqlite::Database& db, std::string_view conv, std::int64_t now_ms) {
@@ -80,10 +108,11 @@ Status move_head_ms(sqlite::Database& db, std::string_view conv, std::int64_t no
 }
 
 /// One conversation's run of a batch. kConflict, kGap, kMembersChanged: not plain.
-Status append_run(sqlite::Database& db, sqlite::Statement& insert,
+Status append_run(sqlite::Database& db, AppendStatements& use,
                   std::span<const AppendItem* const> items, std::int64_t now_ms, FastAppend& out) {
-  const Bytes conv = items.front()->conv.to_bytes();
-  HY_TRY(auto head, read_head(db, conv));
+  const ConvKey key(items.front()->conv);
+  const std::string_view conv = key.view();
+  HY_TRY(auto head, read_head(use, conv));
   if (!head) return fail(Errc::kMembersChanged, "no such conversation");
   sync_point("das.embedded_after_lock");
   if (mutant(Mutant::kSeqBeforeLock)) head->seq = Seq{head->seq.value() - items.size()};
@@ -100,10 +129,10 @@ Status append_run(sqlite::Database& db, sqlite::Statement& insert,
         if (!stored) return fail(Errc::kGap);
       }
     }
-    HY_TRY_VOID(insert_message(insert, conv, item, *head, now_ms));
+    HY_TRY_VOID(insert_message(use, conv, item, *head, now_ms));
     out.stored.push_back({head->seq, now_ms, false});
   }
-  HY_TRY_VOID(raise_head(db, conv, *head, now_ms));
+  HY_TRY_VOID(raise_head(use, conv, *head, now_ms));
   out.heads.push_back({items.front()->conv, head->seq, now_ms});
   return {};
 }
@@ -154,11 +183,12 @@ FastAppend SqliteMessageLog::append_fast(std::span<const AppendItem* const> item
     FastAppend out;
     out.stored.reserve(items.size());
     const std::int64_t now_ms = link_.now_ms();
-    HY_TRY(auto insert, db.prepare(sql::kInsertMessage));
+    out.heads.reserve(items.size());
+    HY_TRY(auto use, AppendStatements::prepare(db));
     for (std::size_t from = 0; from < items.size();) {
       std::size_t to = from + 1;
       while (to < items.size() && items[to]->conv == items[from]->conv) ++to;
-      HY_TRY_VOID(append_run(db, insert, items.subspan(from, to - from), now_ms, out));
+      HY_TRY_VOID(append_run(db, use, items.subspan(from, to - from), now_ms, out));
       from = to;
     }
     sync_point("das.embedded_after_insert_before_commit");
@@ -203,7 +233,8 @@ Result<AppendedOne> SqliteMessageLog::append_one(const AppendItem& item) {
   const MonoTime begun = link_.now();
   auto done = link_.write([&](sqlite::Database& db) -> Result<AppendedOne> {
     const std::int64_t now_ms = link_.now_ms();
-    HY_TRY(auto head, read_head(db, conv));
+    HY_TRY(auto use, AppendStatements::prepare(db));
+    HY_TRY(auto head, read_head(use, conv));
     if (!head) return fail(Errc::kMembersChanged, "no such conversation");
     {
       HY_TRY(auto known, db.prepare(sql::kFindIdentity));
@@ -223,7 +254,7 @@ Result<AppendedOne> SqliteMessageLog::append_one(const AppendItem& item) {
         }
         if (mutant(Mutant::kHeadRaisedForRepeat)) {
           head->seq = Seq{head->seq.value() + 1};
-          HY_TRY_VOID(raise_head(db, conv, *head, head->head_ms));
+          HY_TRY_VOID(raise_head(use, conv, *head, head->head_ms));
         }
         return AppendedOne{stored, {item.conv, head->seq, head->head_ms}};
       }
@@ -233,9 +264,8 @@ Result<AppendedOne> SqliteMessageLog::append_one(const AppendItem& item) {
       HY_TRY(const bool stored, identity_exists(db, conv, item.sender, *item.after));
       if (!stored) return fail(Errc::kGap);
     }
-    HY_TRY(auto insert, db.prepare(sql::kInsertMessage));
-    HY_TRY_VOID(insert_message(insert, conv, item, *head, now_ms));
-    HY_TRY_VOID(raise_head(db, conv, *head, now_ms));
+    HY_TRY_VOID(insert_message(use, conv, item, *head, now_ms));
+    HY_TRY_VOID(raise_head(use, conv, *head, now_ms));
     if (link_.now() - begun > kHeadAgeMax) return fail(Errc::kOverloaded, "took too long");
     return AppendedOne{{head->seq, now_ms, false}, {item.conv, head->seq, now_ms}};
   });

@@ -12,8 +12,9 @@ namespace {
 
 /// "HYDA": tells a Hongyan store from any other SQLite file.
 constexpr std::int64_t kApplicationId = 0x48594441;
-/// A checkpoint of 8 MiB takes about 10 ms (platform.md §12); smaller ones come too often.
-constexpr std::uint64_t kCheckpointFromPages = 2'048;  // of 4 KiB
+/// A page that many batches wrote is moved once per checkpoint, so rare ones are cheap; but the
+/// lane waits for each, about 10 ms at this size (docs/benchmarks.md).
+constexpr std::uint64_t kCheckpointFromPages = 4'096;  // of 4 KiB
 /// Readers of the old generation end their read within this, then the WAL can be emptied.
 constexpr Millis kBusyTimeout{2'000};
 
@@ -25,6 +26,7 @@ sqlite::OpenOptions writer_options() {
   sqlite::OpenOptions options;
   options.busy_timeout = kBusyTimeout;
   options.manual_checkpoint = true;
+  options.gather_writes = true;
   return options;
 }
 
