@@ -29,7 +29,7 @@ struct Options {
   double seconds = 5;
   bool quick = false;
   std::string lock;
-  std::string json;
+  std::string append;
   std::string markdown;
   std::vector<std::string> hongyan_settings;
 };
@@ -64,10 +64,14 @@ class Sitting {
 
   /// False after a violation.
   bool run() {
+    if (!options_.append.empty() && std::filesystem::exists(options_.append)) {
+      results_ = from_json(must(cli::read_file(options_.append)));
+      for (const Window& w : results_.windows) rounds_before_ = std::max(rounds_before_, w.round);
+    }
     for (const std::string& scenario : options_.scenarios) run_scenario(scenario);
     const std::string text = report(results_);
     std::printf("\n%s", text.c_str());
-    if (!options_.json.empty()) write_file(options_.json, to_json(results_));
+    if (!options_.append.empty()) write_file(options_.append, to_json(results_));
     if (!options_.markdown.empty()) write_file(options_.markdown, text);
     return clean_;
   }
@@ -100,7 +104,7 @@ class Sitting {
     }
     for (int round = 1; round <= options_.rounds; ++round) {
       const Quiet quiet(options_.lock);
-      for (const auto& one : contestants) run_window(*one, scenario, round);
+      for (const auto& one : contestants) run_window(*one, scenario, rounds_before_ + round);
     }
     for (const auto& one : contestants) judge(*one, scenario);
   }
@@ -149,6 +153,7 @@ class Sitting {
   std::filesystem::path folder_;
   cli::FreePorts ports_;
   Results results_;
+  int rounds_before_ = 0;
   bool clean_ = true;
 };
 
@@ -165,7 +170,8 @@ int main(int argc, char** argv) {
   app.add_option("--rounds", options.rounds);
   app.add_option("--seconds", options.seconds, "of one window");
   app.add_option("--lock", options.lock, "file to hold locked while measuring");
-  app.add_option("--json", options.json, "file for every window");
+  app.add_option("--append", options.append,
+                 "file of windows: the report covers what it holds, and adds to it");
   app.add_option("--markdown", options.markdown, "file for the tables");
   app.add_option("--hongyan-set", options.hongyan_settings, "table.key=value for our daemons");
   CLI11_PARSE(app, argc, argv);

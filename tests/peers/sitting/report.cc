@@ -50,9 +50,10 @@ std::string table(const Results& r, const std::string& scenario, const std::stri
     }
   }
   if (systems.empty()) return {};
-  std::string out = "\n### " + title +
-                    "\n\n| System | messages/s | daemons µs | stores µs | generator µs | others "
-                    "% | p50 ms | p99 ms |\n|---|---|---|---|---|---|---|---|\n";
+  std::string out =
+      "\n### " + title +
+      "\n\n| System | messages/s | daemons µs | stores µs | generator µs | refused % | "
+      "others % | p50 ms | p99 ms |\n|---|---|---|---|---|---|---|---|---|\n";
   for (const std::string& system : systems) {
     const auto cell = [&](const Figure& f, int digits) {
       return spread(figures(r, scenario, system, f), digits) + " | ";
@@ -61,6 +62,7 @@ std::string table(const Results& r, const std::string& scenario, const std::stri
            cell([](const Window& w) { return w.daemons_us; }, 1) +
            cell([](const Window& w) { return w.stores_us; }, 1) +
            cell([](const Window& w) { return w.generator_us; }, 1) +
+           cell([](const Window& w) { return w.refused_percent; }, 0) +
            cell([](const Window& w) { return w.others_percent; }, 0) +
            cell([](const Window& w) { return w.p50_ms; }, 2) +
            cell([](const Window& w) { return w.p99_ms; }, 1) + "\n";
@@ -83,14 +85,23 @@ std::string table(const Results& r, const std::string& scenario, const std::stri
 }
 
 std::string logins_table(const Results& r) {
-  if (r.logins.empty()) return {};
+  struct Column {
+    std::vector<double> rate, cpu, memory;
+  };
+  std::map<std::pair<std::size_t, std::string>, Column> rows;
+  for (const Logins& l : r.logins) {
+    Column& row = rows[{l.connections, l.system}];
+    row.rate.push_back(static_cast<double>(l.connections) / l.seconds);
+    row.cpu.push_back(l.cpu_us);
+    row.memory.push_back(l.memory_bytes);
+  }
+  if (rows.empty()) return {};
   std::string out =
       "\n### Logins and idle connections\n\n| System | connections | logins/s | CPU µs a login | "
       "private bytes an idle connection |\n|---|---|---|---|---|\n";
-  for (const Logins& l : r.logins) {
-    out += "| " + l.system + " | " + std::to_string(l.connections) + " | " +
-           number(static_cast<double>(l.connections) / l.seconds, 0) + " | " + number(l.cpu_us, 0) +
-           " | " + number(l.memory_bytes, 0) + " |\n";
+  for (const auto& [key, row] : rows) {
+    out += "| " + key.second + " | " + std::to_string(key.first) + " | " + spread(row.rate, 0) +
+           " | " + spread(row.cpu, 0) + " | " + spread(row.memory, 0) + " |\n";
   }
   return out;
 }
@@ -195,6 +206,39 @@ std::string to_json(const Results& r) {
         {{"round", raw.round}, {"before", raw.before}, {"after", raw.after}});
   }
   return out.dump(1) + "\n";
+}
+
+Results from_json(const std::string& text) {
+  Results out;
+  const nlohmann::json in = nlohmann::json::parse(text);
+  for (const auto& w : in.value("windows", nlohmann::json::array())) {
+    Window& to = out.windows.emplace_back();
+    w.at("scenario").get_to(to.scenario);
+    w.at("round").get_to(to.round);
+    w.at("system").get_to(to.system);
+    w.at("per_second").get_to(to.per_second);
+    w.at("process_us").get_to(to.process_us);
+    w.at("daemons_us").get_to(to.daemons_us);
+    w.at("stores_us").get_to(to.stores_us);
+    w.at("generator_us").get_to(to.generator_us);
+    w.at("machine_us").get_to(to.machine_us);
+    w.at("others_percent").get_to(to.others_percent);
+    w.at("refused_percent").get_to(to.refused_percent);
+    w.at("p50_ms").get_to(to.p50_ms);
+    w.at("p99_ms").get_to(to.p99_ms);
+  }
+  for (const auto& l : in.value("logins", nlohmann::json::array())) {
+    Logins& to = out.logins.emplace_back();
+    l.at("system").get_to(to.system);
+    l.at("connections").get_to(to.connections);
+    l.at("seconds").get_to(to.seconds);
+    l.at("cpu_us").get_to(to.cpu_us);
+    l.at("memory_bytes").get_to(to.memory_bytes);
+  }
+  for (const auto& raw : in.value("raw_inserts", nlohmann::json::array())) {
+    out.raw.push_back({raw.at("round"), raw.at("before"), raw.at("after")});
+  }
+  return out;
 }
 
 }  // namespace hy::peers

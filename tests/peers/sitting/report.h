@@ -25,5 +25,7 @@ std::string spread(std::vector<double> values, int digits);
 /// The tables and the ratios, as text in Markdown.
 std::string report(const Results& results);
 std::string to_json(const Results& results);
+/// What to_json wrote. Throws when it is something else.
+Results from_json(const std::string& text);
 
 }  // namespace hy::peers
