@@ -5,6 +5,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "client/cli/private_folder.h"
@@ -96,6 +97,14 @@ Status install_data(const fs::path& installer, const fs::path& data, const fs::p
   return {};
 }
 
+std::uint64_t memory_of_the_machine() {
+  const long pages = ::sysconf(_SC_PHYS_PAGES);
+  const long page = ::sysconf(_SC_PAGESIZE);
+  return pages > 0 && page > 0
+             ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page)
+             : 0;
+}
+
 /// Runs at every start of the server, one statement a line: our account with its password, and no
 /// password-less root.
 std::string init_sql(const PrivateStore& store, const std::string& password,
@@ -114,6 +123,11 @@ std::string init_sql(const PrivateStore& store, const std::string& password,
 }
 
 }  // namespace
+
+PrivatePool private_pool(std::uint64_t memory_bytes) {
+  const std::uint64_t pool = std::clamp<std::uint64_t>(memory_bytes / 8 >> 20U, 64, 1'024);
+  return {pool, std::clamp<std::uint64_t>(pool / 8, 16, 128)};
+}
 
 std::string missing_store_packages() {
   std::string missing;
@@ -157,15 +171,18 @@ Result<PrivateStore> prepare_private_store(const fs::path& folder, Random& rando
   const fs::path init = folder / "init.sql";
   HY_TRY_VOID(write_private(init, init_sql(store, password, random_hex(random, 16))));
 
+  const PrivatePool size = private_pool(memory_of_the_machine());
   const auto at = [&folder](const char* name) { return (folder / name).string(); };
   ServiceSpec mariadb;
   mariadb.name = "mariadb";
-  mariadb.command.argv = as_root_too(
-      {find_program("mariadbd").string(), "--no-defaults", "--datadir=" + data.string(),
-       "--socket=" + at("s.sock"), "--pid-file=" + at("p.pid"), "--init-file=" + init.string(),
-       "--skip-networking", "--skip-name-resolve", "--character-set-server=utf8mb4",
-       "--collation-server=utf8mb4_bin", "--innodb-buffer-pool-size=64M",
-       "--innodb-log-file-size=16M", "--performance-schema=OFF", "--max-connections=64"});
+  mariadb.command.argv =
+      as_root_too({find_program("mariadbd").string(), "--no-defaults", "--datadir=" + data.string(),
+                   "--socket=" + at("s.sock"), "--pid-file=" + at("p.pid"),
+                   "--init-file=" + init.string(), "--skip-networking", "--skip-name-resolve",
+                   "--character-set-server=utf8mb4", "--collation-server=utf8mb4_bin",
+                   "--innodb-buffer-pool-size=" + std::to_string(size.pool_mib) + "M",
+                   "--innodb-log-file-size=" + std::to_string(size.log_mib) + "M",
+                   "--performance-schema=OFF", "--max-connections=64"});
   mariadb.command.log = folder / "mariadb.log";
   mariadb.is_ready = [path = store.mysql_socket](std::string& why) {
     return mariadb_is_ready(path, why);
