@@ -15,7 +15,7 @@ constexpr const char* kExitCodes =
 
 }  // namespace
 
-int run_command_line(int argc, const char* const* argv) {
+int run_command_line(int argc, const char* const* argv, const std::vector<AddVerbs>& more) {
   CLI::App app("hy: everything a person types to Hongyan");
   app.name("hy");
   app.require_subcommand(1);
@@ -32,6 +32,7 @@ int run_command_line(int argc, const char* const* argv) {
   add_talk_verbs(app, root);
   add_user_verbs(app, root);
   add_tool_verbs(app, root);
+  for (const AddVerbs add : more) add(app, root);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& e) {

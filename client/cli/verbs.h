@@ -31,7 +31,10 @@ void add_talk_verbs(CLI::App& app, Root& root);  // login logout whoami send rec
 void add_user_verbs(CLI::App& app, Root& root);  // user add|import|token|find|revoke
 void add_tool_verbs(CLI::App& app, Root& root);  // config schema errors key trace version
 
+/// A family of verbs that lives in a library of its own.
+using AddVerbs = void (*)(CLI::App& app, Root& root);
+
 /// Parses and runs; returns the exit code of the process.
-int run_command_line(int argc, const char* const* argv);
+int run_command_line(int argc, const char* const* argv, const std::vector<AddVerbs>& more = {});
 
 }  // namespace hy::cli

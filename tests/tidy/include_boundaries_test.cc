@@ -70,7 +70,7 @@ const std::vector<Rule>& rules() {
       {"logic/sync",
        {"common/base", "common/flat", "common/flow", "common/obs", "logic/", "hy/client/v1"},
        {}},
-      {"logic/ports", {"common/base", "common/flow", "common/obs", "logic/"}, {}},
+      {"logic/ports", {"common/base", "common/flat", "common/flow", "common/obs", "logic/"}, {}},
       {"logic/rpc",
        {"common/base", "common/flat", "common/flow", "common/obs", "common/rpc", "common/wire",
         "common/crypto", "logic/", "hy/"},
@@ -120,6 +120,10 @@ const std::vector<Rule>& rules() {
         "common/crypto", "client/", "hy/client/v1"},
        {}},
       {"client/load", {"common/", "client/", "hy/client/v1"}, {"fmt/"}},
+      {"client/bench",
+       {"common/base", "common/flat", "common/http", "common/net", "common/crypto", "client/load",
+        "client/judge"},
+       {"fmt/", "nlohmann/", "zlib.h"}},
       {"client/cli", {"common/", "client/", "hy/"}, {"CLI/", "fmt/"}},
       {"entry", {"common/", "entry/"}, {"fmt/"}},
       {"logic", {"common/", "logic/"}, {"fmt/", "google/protobuf"}},
@@ -144,11 +148,11 @@ const Rule* rule_of(std::string_view path) {
 bool is_standard(std::string_view include) {
   if (include.find('.') == std::string_view::npos && include.find('/') == std::string_view::npos)
     return true;
-  return starts_with_any(
-      include,
-      {"sys/",     "netinet/",   "arpa/",  "unistd.h", "fcntl.h",   "signal.h", "poll.h",
-       "time.h",   "errno.h",    "pwd.h",  "grp.h",    "termios.h", "wchar.h",  "locale.h",
-       "stdlib.h", "langinfo.h", "linux/", "spawn.h",  "dirent.h",  "netdb.h",  "pthread.h"});
+  return starts_with_any(include,
+                         {"sys/",    "netinet/", "arpa/",    "unistd.h",   "fcntl.h", "signal.h",
+                          "poll.h",  "time.h",   "errno.h",  "pwd.h",      "grp.h",   "termios.h",
+                          "wchar.h", "locale.h", "stdlib.h", "langinfo.h", "linux/",  "spawn.h",
+                          "sched.h", "dirent.h", "netdb.h",  "pthread.h"});
 }
 
 /// "" when the edge is fine, else why it is not.

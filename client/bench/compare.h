@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "client/bench/result.h"
+
+namespace hy::bench {
+
+/// One figure of two sets of runs.
+struct Comparison {
+  std::string name;
+  bool is_more_better = false;
+  Spread a;
+  Spread b;
+  double change = 0;           ///< of the medians, 0.1 = 10 % more
+  bool is_regression = false;  ///< worse by more than the spread of both explains
+};
+
+/// All windows of all runs of either side, figure by figure. A change is a regression when the
+/// medians differ by more than `least` of the first one, to the worse, and the ranges do not touch.
+std::vector<Comparison> compare_reports(const std::vector<nlohmann::json>& a,
+                                        const std::vector<nlohmann::json>& b, double least = 0.05);
+
+/// report.json of a run's folder, of each folder in it, or a file itself. Errors:
+/// kConfigUnreadable.
+Result<std::vector<nlohmann::json>> read_reports(const std::filesystem::path& path);
+
+std::string comparison_text(const std::vector<Comparison>& all);
+
+}  // namespace hy::bench

@@ -1,0 +1,160 @@
+#include "client/bench/swarm.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace hy::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kPingRound = 100ms;  // how often the people are looked through for pings
+constexpr auto kForEver = 3600s;
+constexpr std::size_t kCutRecordsMin = 512;
+constexpr std::size_t kRecordsAtOnce = 65'536;  // judged together: about 30 MiB of histories
+
+}  // namespace
+
+Swarm::Swarm(Setup setup, load::Loop& loop, Random& random)
+    : setup_(std::move(setup)),
+      shared_{.loop = loop, .random = random, .listener = *this},
+      bodies_(setup_.run),
+      opened_at_(now()),
+      opened_unix_ms_(SystemClock().wall_ms()),
+      judge_(setup_.run) {
+  shared_.server_key = setup_.server_key;
+  shared_.slot = setup_.slot;
+  shared_.device_prefix = setup_.device_prefix;
+  people_.resize(setup_.people.size());
+  books_.resize(people_.size() / 2);
+  for (std::size_t i = 0; i < people_.size(); ++i) {
+    auto& [uid, token] = setup_.people[i];
+    people_[i].client = std::make_unique<load::LightClient>(shared_, uid, std::move(token));
+    people_[i].client->index = static_cast<std::uint32_t>(i);
+    books_[i / 2].people[i % 2] = uid;
+  }
+  // A quarter of the memory for what is being written, the rest for what waits
+  // to be judged.
+  cut_at_ = std::max(kCutRecordsMin, setup_.record_bytes_max / 4 / sizeof(Record) /
+                                         std::max<std::size_t>(1, books_.size()));
+}
+
+ConversationId Swarm::conversation_of(const Person& p) const {
+  const PairBook& book = books_[p.client->index / 2];
+  return ConversationId::pair(book.people[0], book.people[1]);
+}
+
+// ── the book
+// ──────────────────────────────────────────────────────────────────────────────────
+
+void Swarm::note(const Person& p, Mark mark, std::uint32_t number, std::uint64_t seq,
+                 std::uint16_t extra) {
+  const std::uint32_t i = p.client->index;
+  std::vector<Record>& records = books_[i / 2].records;
+  // A pair that never comes to rest cannot be cut: it may grow to all of the
+  // memory's share.
+  if (records.size() >= 4 * cut_at_ || judge_.waiting_bytes() > setup_.record_bytes_max) {
+    ++records_dropped_;
+    return;
+  }
+  records.push_back({.at = static_cast<std::uint32_t>((now() - opened_at_).count() / kTickNs),
+                     .seq = static_cast<std::uint32_t>(seq),
+                     .number = number,
+                     .mark = mark,
+                     .side = static_cast<std::uint8_t>(i % 2),
+                     .extra = extra});
+}
+
+void Swarm::cut(std::size_t pair) {
+  Person* const both[2] = {&people_[2 * pair], &people_[2 * pair + 1]};
+  for (const Person* p : both) {
+    const bool is_at_rest = p->is_ready && p->unanswered == 0 && p->ahead.empty() &&
+                            p->held.empty() && !p->has_missed && !p->is_catching_up &&
+                            p->pending.empty();
+    if (!is_at_rest) return;
+  }
+  if (both[0]->contiguous != both[1]->contiguous) return;
+  PairBook& book = books_[pair];
+  PairBook next;
+  next.base = both[0]->contiguous;
+  for (std::size_t side = 0; side < 2; ++side) {
+    next.people[side] = book.people[side];
+    next.pushes[side] = both[side]->last_push;
+  }
+  std::swap(next, book);
+  judge_.add(std::move(next));
+}
+
+Ledger Swarm::judge() {
+  for (const Person& p : people_) {
+    const std::uint32_t i = p.client->index;
+    books_[i / 2].is_drained[i % 2] =
+        p.is_ready && !p.has_missed && !p.is_catching_up && p.unanswered == 0;
+  }
+  Ledger out = judge_.finish();
+  std::vector<const PairBook*> batch;
+  std::size_t records = 0;
+  const auto flush = [&] {
+    if (!batch.empty()) out.merge(judge_pairs(batch, setup_.run));
+    batch.clear();
+    records = 0;
+  };
+  for (const PairBook& book : books_) {
+    if (book.records.empty()) continue;
+    batch.push_back(&book);
+    records += book.records.size();
+    if (records >= kRecordsAtOnce) flush();
+  }
+  flush();
+  for (PairBook& book : books_) book.records = {};
+  out.records_dropped = records_dropped_;
+  return out;
+}
+
+// ── time
+// ──────────────────────────────────────────────────────────────────────────────────────
+
+MonoTime Swarm::work(MonoTime t) {
+  MonoTime next = t + kForEver;
+  work_dials(t, next);
+  if (rate_ > 0) {
+    work_open(t);
+    next = std::min(next, next_send());
+  }
+  if (t >= refill_at_) {
+    refill_at_ = MonoTime::max();
+    for (const std::uint32_t i : std::exchange(refused_, {})) refill(people_[i]);
+  }
+  next = std::min(next, refill_at_);
+  work_resends(t, next);
+  if (t >= next_churn_) work_churn(t);
+  next = std::min(next, next_churn_);
+  if (t >= next_ping_round_) {
+    next_ping_round_ = t + kPingRound;
+    work_pings(t);
+  }
+  return std::min(next, next_ping_round_);
+}
+
+void Swarm::work_pings(MonoTime t) {
+  for (Person& p : people_) {
+    if (!p.is_ready || t < p.next_ping) continue;
+    p.next_ping = t + ping_of(p);
+    if (outstanding_ > 0) continue;  // nobody is silent in a closed loop
+    ++counts_.pings;
+    p.client->ping();
+  }
+}
+
+std::chrono::milliseconds Swarm::ping_of(const Person& p) const {
+  if (ping_every_.count() > 0) return ping_every_;
+  return std::chrono::milliseconds(std::max(1'000U, p.client->heartbeat_ms()));
+}
+
+bool Swarm::is_settled() const {
+  return catching_up_ == 0 && std::ranges::all_of(people_, [](const Person& p) {
+           return p.pending.empty() && p.ahead.empty() && !p.has_missed && p.to_flood == 0;
+         });
+}
+
+}  // namespace hy::bench

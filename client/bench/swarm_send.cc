@@ -1,0 +1,283 @@
+#include <algorithm>
+
+#include "client/bench/swarm.h"
+
+// Messages of a swarm: when who sends, and what comes back.
+namespace hy::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+constexpr auto kRefillAfter = 20ms;  // closed loop: after a refusal
+constexpr auto kResendAfter = 1s;    // RELAYED: the same id again
+constexpr int kNumberBits = 31;      // request ids above are the client's own
+constexpr std::uint64_t kParts = 1'000'000;
+
+std::int64_t us(std::chrono::nanoseconds d) {
+  return d.count() / 1'000;
+}
+
+}  // namespace
+
+Mix Mix::named(const std::string& name) {
+  if (name == "social") return {.active_share = 0.3, .active_weight = 0.9, .churn_per_min = 0.2};
+  if (name == "service") return {.active_share = 1, .active_weight = 1, .is_one_way = true};
+  if (name == "office") return {.active_share = 0.2, .active_weight = 0.8, .churn_per_min = 0.02};
+  return {};
+}
+
+void Swarm::start_open(double rate, MonoTime at, const Mix& mix) {
+  rate_ = rate;
+  send_from_ = at;
+  sends_made_ = 0;
+  outstanding_ = 0;
+  mix_ = mix;
+  next_churn_ = mix.churn_per_min > 0 ? at : MonoTime::max();
+}
+
+void Swarm::start_closed(std::uint32_t outstanding) {
+  rate_ = 0;
+  outstanding_ = outstanding;
+  for (Person& p : people_) refill(p);
+}
+
+void Swarm::start_flood(std::uint32_t each, std::uint32_t outstanding) {
+  rate_ = 0;
+  outstanding_ = outstanding;
+  is_flood_ = true;
+  for (std::size_t i = 0; i < people_.size(); i += 2) people_[i].to_flood = each;
+  for (Person& p : people_) refill(p);
+}
+
+bool Swarm::is_flood_over() const {
+  return std::ranges::all_of(people_,
+                             [](const Person& p) { return p.to_flood == 0 && p.unanswered == 0; });
+}
+
+void Swarm::stop_sending() {
+  rate_ = 0;
+  outstanding_ = 0;
+  is_flood_ = false;
+  next_churn_ = MonoTime::max();
+  refused_.clear();
+  refill_at_ = MonoTime::max();
+}
+
+void Swarm::refill(Person& p) {
+  while (p.is_ready && p.unanswered < outstanding_) {
+    if (is_flood_ && p.to_flood == 0) return;
+    if (is_flood_) --p.to_flood;
+    send(p, now());
+  }
+}
+
+MonoTime Swarm::next_send() const {
+  return send_from_ + std::chrono::nanoseconds(static_cast<std::int64_t>(
+                          static_cast<double>(sends_made_) * 1e9 / rate_));
+}
+
+std::uint64_t Swarm::backlog(MonoTime t) const {
+  if (rate_ <= 0 || t < send_from_) return 0;
+  const auto due =
+      static_cast<std::uint64_t>(std::chrono::duration<double>(t - send_from_).count() * rate_);
+  return due > sends_made_ ? due - sends_made_ : 0;
+}
+
+std::size_t Swarm::pick(std::uint64_t n) const {
+  const std::size_t people = people_.size();
+  const std::uint64_t draw = mix64(setup_.run ^ n);
+  if (mix_.is_one_way) {
+    const std::size_t pair = n % (people / 2);
+    return 2 * pair + (draw % 10 == 0 ? 1 : 0);
+  }
+  if (mix_.active_share >= 1) return n % people;
+  const auto active = std::max<std::size_t>(
+      1, static_cast<std::size_t>(static_cast<double>(people) * mix_.active_share));
+  const bool is_active =
+      static_cast<double>(draw % kParts) < mix_.active_weight * static_cast<double>(kParts);
+  const std::uint64_t who = mix64(draw);
+  return is_active || active == people ? who % active : active + who % (people - active);
+}
+
+void Swarm::work_open(MonoTime t) {
+  for (;;) {
+    const MonoTime intended = next_send();
+    if (intended > t) return;
+    Person& p = people_[pick(sends_made_)];
+    ++sends_made_;
+    ++counts_.due;
+    if (!p.is_ready) {
+      ++counts_.missed;
+      continue;
+    }
+    curves_.lag.record(us(now() - intended));
+    send(p, intended);
+  }
+}
+
+void Swarm::send(Person& p, MonoTime intended) {
+  const auto number = p.first + static_cast<std::uint32_t>(p.pending.size());
+  if (number >> kNumberBits != 0) return;
+  load::LightClient& c = *p.client;
+  const MonoTime t = now();
+  const ClientMsgId id = message_id(setup_.run, c.uid(), number, unix_ms(t));
+  p.pending.push_back({.intended = intended, .sent = t, .is_alone = p.unanswered == 0});
+  ++p.unanswered;
+  ++counts_.sent;
+  note(p, Mark::kSent, number);
+  c.send(number, peer_of(p).client->uid(), as_text(id.bytes),
+         bodies_.make(c.uid().value(), number, setup_.size));
+}
+
+void Swarm::resend(Person& p, std::uint32_t number) {
+  const Pending* const m = pending_of(p, number);
+  if (m == nullptr || m->is_answered || !p.is_ready) return;
+  const Uid own = p.client->uid();
+  const ClientMsgId id = message_id(setup_.run, own, number, unix_ms(m->sent));
+  p.client->send(number, peer_of(p).client->uid(), as_text(id.bytes),
+                 bodies_.make(own.value(), number, setup_.size));
+}
+
+void Swarm::work_resends(MonoTime t, MonoTime& next) {
+  while (!resends_.empty() && resends_.top().at <= t) {
+    const Due due = resends_.top();
+    resends_.pop();
+    resend(people_[due.index], due.number);
+  }
+  if (!resends_.empty()) next = std::min(next, resends_.top().at);
+}
+
+std::int64_t Swarm::unix_ms(MonoTime t) const {
+  return opened_unix_ms_ +
+         std::chrono::duration_cast<std::chrono::milliseconds>(t - opened_at_).count();
+}
+
+Swarm::Pending* Swarm::pending_of(Person& p, std::uint32_t number) {
+  const std::uint32_t at = number - p.first;
+  return at < p.pending.size() ? &p.pending[at] : nullptr;
+}
+
+void Swarm::forget_finished(Person& p) {
+  while (!p.pending.empty() && p.pending.front().is_over) {
+    p.pending.pop_front();
+    ++p.first;
+  }
+}
+
+void Swarm::on_reply(load::LightClient& c, std::uint32_t number, const load::SendReply& reply) {
+  Person& p = people_[c.index];
+  Pending* const m = pending_of(p, number);
+  if (m == nullptr || m->is_answered) return;
+  switch (reply.kind) {
+    case load::SendReply::Kind::kStored:
+      stored(p, *m, number, static_cast<std::uint32_t>(reply.seq), Mark::kStored);
+      break;
+    case load::SendReply::Kind::kRelayed:
+      ++counts_.relayed;
+      note(p, Mark::kRelayed, number);
+      resends_.push({now() + kResendAfter, c.index, number});
+      return;
+    case load::SendReply::Kind::kRefused:
+      m->is_answered = true;
+      m->is_over = true;
+      --p.unanswered;
+      ++counts_.refused;
+      ++errors_["send refused HY-" + std::to_string(static_cast<int>(reply.code))];
+      note(p, Mark::kRefused, number, 0, static_cast<std::uint16_t>(reply.code));
+      forget_finished(p);
+      if (outstanding_ == 0) return;
+      if (is_flood_) ++p.to_flood;
+      refused_.push_back(c.index);
+      if (refill_at_ == MonoTime::max()) refill_at_ = now() + kRefillAfter;
+      return;
+  }
+  refill(p);
+}
+
+void Swarm::stored(Person& p, Pending& m, std::uint32_t number, std::uint32_t seq, Mark how) {
+  const MonoTime t = now();
+  m.is_answered = true;
+  m.seq = seq;
+  --p.unanswered;
+  ++counts_.stored;
+  curves_.stored.record(us(t - m.intended));
+  if (m.is_alone) curves_.stored_raw.record(us(t - m.sent));
+  note(p, how, number, seq);
+  know(p, seq);
+  confirm(p, p.receipted_at);
+}
+
+std::uint32_t Swarm::number_of(Uid sender, const load::PushView& push, std::uint16_t& extra) {
+  const std::uint32_t number = BodyMaker::number_of(push.body);
+  extra = kWrongContent;
+  if (!is_message_id(push.id, setup_.run, sender, number)) return 0;
+  if (bodies_.is_right(push.body, sender.value(), setup_.size)) extra = 0;
+  return number;
+}
+
+void Swarm::delivered(Person& sender, std::uint32_t number) {
+  Pending* const m = pending_of(sender, number);
+  if (m == nullptr || m->is_delivered) return;
+  m->is_delivered = true;
+  const MonoTime t = now();
+  ++counts_.delivered;
+  curves_.delivered.record(us(t - m->intended));
+  if (m->is_alone) curves_.delivered_raw.record(us(t - m->sent));
+}
+
+void Swarm::on_push(load::LightClient& c, std::uint32_t n, const load::PushView& push) {
+  Person& p = people_[c.index];
+  if (n <= p.last_push) {
+    ++counts_.pushed_again;
+    return;
+  }
+  p.last_push = n;
+  Person& sender = peer_of(p);
+  if (push.sender != sender.client->uid() || push.is_provisional) return note(p, Mark::kSkipped, 0);
+  const auto seq = static_cast<std::uint32_t>(push.seq);
+  // It was fetched before its PUSH came: an app drops it by its seq. The same
+  // seq pushed twice is another matter, and goes into the book.
+  if (seq <= p.pulled_to && knows(p, seq)) return note(p, Mark::kSkipped, 0);
+  std::uint16_t extra = 0;
+  const std::uint32_t number = number_of(push.sender, push, extra);
+  if (p.is_catching_up || p.has_missed) {
+    note(p, Mark::kHeld, number, seq, extra);
+    p.held.push_back({seq, number});
+    return;
+  }
+  note(p, Mark::kPushed, number, seq, extra);
+  know(p, seq);
+  if (number != 0) delivered(sender, number);
+}
+
+void Swarm::on_ack(load::LightClient& c, std::uint32_t n) {
+  note(people_[c.index], Mark::kAcked, n);
+}
+
+void Swarm::on_receipt(load::LightClient& c, ConversationId conversation, std::uint64_t up_to,
+                       Uid by) {
+  Person& p = people_[c.index];
+  if (by != peer_of(p).client->uid() || conversation != conversation_of(p)) return;
+  note(p, Mark::kReceipt, 0, up_to);
+  p.receipted = std::max(p.receipted, static_cast<std::uint32_t>(up_to));
+  p.receipted_at = now();
+  confirm(p, p.receipted_at);
+}
+
+void Swarm::confirm(Person& p, MonoTime at) {
+  // A sender's seqs rise with its numbers: what a receipt covers is in front.
+  for (std::size_t i = 0; i < p.pending.size(); ++i) {
+    Pending& m = p.pending[i];
+    if (m.is_over) continue;
+    if (m.seq == 0 || m.seq > p.receipted) break;
+    m.is_over = true;
+    ++counts_.confirmed;
+    curves_.confirmed.record(us(at - m.intended));
+    if (m.is_alone) curves_.confirmed_raw.record(us(at - m.sent));
+  }
+  forget_finished(p);
+  const std::size_t pair = p.client->index / 2;
+  if (p.pending.empty() && books_[pair].records.size() >= cut_at_) cut(pair);
+}
+
+}  // namespace hy::bench

@@ -1,0 +1,63 @@
+#pragma once
+
+#include <sys/epoll.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "common/base/clock.h"
+
+namespace hy::load {
+
+/// One thread's epoll loop for a swarm of sockets: edge-triggered, registered once per socket, so a
+/// turn costs one system call beside the reads and writes themselves. What was written in a turn
+/// goes out at its end, one write per socket.
+class Loop {
+ public:
+  /// A socket of the loop. It outlives its registration.
+  class Source {
+   public:
+    virtual ~Source() = default;
+    /// EPOLLIN, EPOLLOUT … that were raised since the last call.
+    virtual void on_events(std::uint32_t events) = 0;
+    /// The turn ends: write what has gathered.
+    virtual void on_turn_end() = 0;
+    bool is_dirty = false;  ///< waits for on_turn_end; the loop's own
+  };
+
+  Loop();
+  ~Loop();
+  Loop(const Loop&) = delete;
+  Loop& operator=(const Loop&) = delete;
+
+  /// False: the kernel refused (errno says why). `level`: told again in each turn until it is read.
+  bool add(int fd, Source& source, bool level = false);
+  /// To be called before the descriptor is closed; events that wait for it are dropped.
+  void remove(int fd, Source& source);
+  void mark_dirty(Source& source) {
+    if (source.is_dirty) return;
+    source.is_dirty = true;
+    dirty_.push_back(&source);
+  }
+  /// Writes what has gathered, waits for events until `until` at most (with nanoseconds, not
+  /// milliseconds: a schedule hangs on it), handles them, and writes what they led to. Returns how
+  /// many events there were.
+  int turn(MonoTime until);
+  /// Turns since the start, and events in them.
+  [[nodiscard]] std::uint64_t turns() const { return turns_; }
+  [[nodiscard]] std::uint64_t events() const { return events_; }
+
+ private:
+  void flush();
+
+  int epoll_;
+  std::vector<epoll_event> ready_;
+  int ready_at_ = 0;
+  int ready_count_ = 0;
+  std::vector<Source*> dirty_;
+  std::vector<Source*> flushing_;
+  std::uint64_t turns_ = 0;
+  std::uint64_t events_ = 0;
+};
+
+}  // namespace hy::load
