@@ -82,12 +82,12 @@ struct HongyanSwarm::Impl {
 };
 
 HongyanSwarm::HongyanSwarm(Meter& meter, const std::filesystem::path& access,
-                           std::size_t first_client)
-    : impl_(std::make_unique<Impl>(meter, access, first_client)) {}
+                           std::size_t first_client, std::string from)
+    : impl_(std::make_unique<Impl>(meter, access, first_client)), from_(std::move(from)) {}
 HongyanSwarm::~HongyanSwarm() = default;
 
 void HongyanSwarm::begin_login(std::size_t client) {
-  impl_->connections[client]->connect(impl_->entry, asio::ip::make_address("127.0.0.1"));
+  impl_->connections[client]->connect(impl_->entry, asio::ip::make_address(from_));
 }
 
 void HongyanSwarm::send(std::size_t client, std::string_view body) {

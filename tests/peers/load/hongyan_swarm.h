@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "tests/peers/load/swarm.h"
 
@@ -15,7 +16,9 @@ class Meter;
 class HongyanSwarm : public Swarm {
  public:
   /// `access`: JSON with "address", "server_key", and "users" as pairs of uid and token in hex.
-  HongyanSwarm(Meter& meter, const std::filesystem::path& access, std::size_t first_client);
+  /// Dials from `from`: each address has its own 28,000 ports.
+  HongyanSwarm(Meter& meter, const std::filesystem::path& access, std::size_t first_client,
+               std::string from);
   ~HongyanSwarm() override;
 
   void begin_login(std::size_t client) override;
@@ -27,6 +30,7 @@ class HongyanSwarm : public Swarm {
  private:
   struct Impl;
   std::unique_ptr<Impl> impl_;
+  std::string from_;
 };
 
 }  // namespace hy::peers

@@ -89,6 +89,7 @@ int main(int argc, char** argv) {
   Meter::Settings settings;
   std::string protocol;
   std::string access;
+  std::string from = "127.0.0.1";
   int port = 0;
   std::size_t first = 0;
   CLI::App app("light clients, driven through stdin");
@@ -97,6 +98,7 @@ int main(int argc, char** argv) {
       ->check(CLI::IsMember({"mqtt", "xmpp", "hongyan"}));
   app.add_option("--port", port, "of the server on 127.0.0.1");
   app.add_option("--access", access, "hongyan: file with address, server key, uids and tokens");
+  app.add_option("--from", from, "hongyan: the clients' own address");
   app.add_option("--first", first, "number of the first client");
   app.add_option("--connections", settings.connections, "even");
   app.add_option("--outstanding", settings.outstanding, "messages under way a client");
@@ -106,7 +108,7 @@ int main(int argc, char** argv) {
   std::unique_ptr<Swarm> swarm;
   if (protocol == "mqtt") swarm = std::make_unique<MqttSwarm>(meter, port, first);
   if (protocol == "xmpp") swarm = std::make_unique<XmppSwarm>(meter, port, first);
-  if (protocol == "hongyan") swarm = std::make_unique<HongyanSwarm>(meter, access, first);
+  if (protocol == "hongyan") swarm = std::make_unique<HongyanSwarm>(meter, access, first, from);
   meter.drive(*swarm);
   return serve(meter, *swarm);
 }

@@ -65,7 +65,7 @@ System start_hongyan(const Place& place, bool mysql) {
       out.mysql_password_file = (service.log.parent_path() / "mysql.password").string();
     }
   }
-  out.load = {"hongyan", "--access", access.string()};
+  out.load = {"hongyan", "--access", access.string(), "--from", mysql ? "127.0.0.3" : "127.0.0.2"};
   out.keep = cluster;
   return out;
 }
