@@ -164,6 +164,7 @@ std::string report(const Results& r) {
   out += table(r, "busy", "1,000 connections in pairs, 4 outstanding each, closed loop");
   out += table(r, "many", "10,000 connections in pairs, 1 outstanding each, closed loop");
   out += table(r, "many/half", "10,000 connections in pairs, half of the rate above, open loop");
+  out += table(r, "even", "1,000 connections in pairs, 2,000 messages/s, open loop");
   out += logins_table(r);
   std::vector<double> raw;
   for (const RawInserts& one : r.raw) {

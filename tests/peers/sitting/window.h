@@ -12,7 +12,7 @@ namespace hy::peers {
 
 /// What one window of one system measured. CPU in µs a message.
 struct Window {
-  std::string scenario;  ///< "busy", "many", "many/half"
+  std::string scenario;  ///< "busy", "many", "many/half", "even"
   int round = 0;
   std::string system;
   double per_second = 0;
