@@ -75,8 +75,9 @@ enum class Ev : std::uint8_t {
   kRestart,      ///< the process was killed and started again on the same store
   kNewStore,     ///< started with an empty or an older store: nothing before counts as kept
   kReceipt,      ///< conv, seq = up to, uid = by; kReadMark: read, else delivered; device: if known
-  kReadInvoke,   ///< own read mark: conv seq
-  kReadOk,       ///< the server confirmed it: conv seq
+  kReadInvoke,   ///< own read mark, as the person moved it: conv seq
+  kReadAsk,      ///< READ left the device: conv seq(= asked for), number = request
+  kReadOk,       ///< its answer: conv seq(= the mark that the server has), number = request
   kUnread,       ///< counter on display: conv count
   kPresence,     ///< answer about uid: answer
   kMode,         ///< the server's mode as the device was told: code (kOk: normal)
@@ -351,8 +352,11 @@ class History {
   void read_invoke(Nanos at, ConversationId conv, Seq seq) {
     add({.at = at, .conv = conv, .seq = seq.value(), .ev = Ev::kReadInvoke});
   }
-  void read_ok(Nanos at, ConversationId conv, Seq seq) {
-    add({.at = at, .conv = conv, .seq = seq.value(), .ev = Ev::kReadOk});
+  void read_ask(Nanos at, std::uint32_t request, ConversationId conv, Seq seq) {
+    add({.at = at, .conv = conv, .seq = seq.value(), .number = request, .ev = Ev::kReadAsk});
+  }
+  void read_ok(Nanos at, std::uint32_t request, ConversationId conv, Seq seq) {
+    add({.at = at, .conv = conv, .seq = seq.value(), .number = request, .ev = Ev::kReadOk});
   }
   void unread(Nanos at, ConversationId conv, std::int64_t count) {
     add({.at = at, .conv = conv, .seq = static_cast<std::uint64_t>(count), .ev = Ev::kUnread});

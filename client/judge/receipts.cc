@@ -119,26 +119,51 @@ void check_receipts(const Case& c, const Marks& marks, std::uint32_t h, Report& 
   }
 }
 
+/// The read marks of one device as the server confirmed them. Answers may overtake each other: each
+/// is held against what was confirmed when its READ left, and against what it asked for.
+class ReadMarks {
+ public:
+  void asked(const Event& e) { asked_[e.number] = {e.seq, largest_[e.conv]}; }
+  /// The smallest mark that this answer may name.
+  [[nodiscard]] std::uint64_t least(const Event& answer) {
+    const auto at = asked_.find(answer.number);
+    if (at == asked_.end()) return largest_[answer.conv];
+    return std::max(at->second.seq, at->second.confirmed);
+  }
+  void answered(const Event& e) {
+    std::uint64_t& largest = largest_[e.conv];
+    largest = std::max(largest, e.seq);
+  }
+
+ private:
+  struct Asked {
+    std::uint64_t seq = 0;
+    std::uint64_t confirmed = 0;  ///< when it was asked
+  };
+  FlatMap<std::uint32_t, Asked> asked_;
+  FlatMap<ConversationId, std::uint64_t> largest_;
+};
+
 /// Read marks and states of one device; `confirmed`: the largest mark of each person that any of
 /// the devices was confirmed.
 void check_falls(const Case& c, std::uint32_t h, FlatMap<InConv, std::uint64_t>& confirmed,
                  Report& out) {
   const History& history = c.history(h);
-  FlatMap<ConversationId, std::uint64_t> mine;
+  ReadMarks mine;
   FlatMap<ClientMsgId, std::uint8_t> states;
   for (const Event& e : history.events()) {
+    if (e.ev == Ev::kReadAsk) mine.asked(e);
     if (e.ev == Ev::kReadOk) {
       ++out.looked_at;
-      std::uint64_t& largest = mine[e.conv];
-      if (e.seq < largest) {
+      if (const std::uint64_t least = mine.least(e); e.seq < least) {
         out.add({"",
-                 fmt::format("{}: the read mark fell from {} to {}", c.name(h), largest, e.seq),
+                 fmt::format("{}: the read mark fell from {} to {}", c.name(h), least, e.seq),
                  history.device(),
                  e.conv,
                  e.seq,
                  {}});
       }
-      largest = std::max(largest, e.seq);
+      mine.answered(e);
       std::uint64_t& all = confirmed[InConv{history.device().uid.value(), e.conv}];
       all = std::max(all, e.seq);
     }

@@ -246,6 +246,24 @@ bool read_back(Evidence& e, Random& random) {
   return true;
 }
 
+/// As read_back, and the question that it answers asked for as little: only what was confirmed
+/// before tells that it is wrong.
+bool read_back_for_a_later_question(Evidence& e, Random& random) {
+  const auto at = pick(e, random, [](const History&, const Event& ev) {
+    return ev.ev == Ev::kReadOk && ev.seq > 1;
+  });
+  if (!at) return false;
+  Event ask = event(e, *at);
+  ask.ev = Ev::kReadAsk;
+  ask.number += 1'000'000;
+  ask.seq = 1 + random.below(ask.seq - 1);
+  Event back = ask;
+  back.ev = Ev::kReadOk;
+  insert_after(e, *at, ask);
+  insert_after(e, {at->h, at->i + 1}, back);
+  return true;
+}
+
 bool read_back_in_the_log(Evidence& e, Random& random) {
   std::vector<MemberRow*> rows;
   for (MemberRow& m : e.store.members) {
@@ -345,6 +363,7 @@ std::vector<Plant> plants_of_marks() {
       {"delivered before it was", "C-RECEIPT", {}, delivered_before_it_was},
       {"read before it was", "C-RECEIPT", {}, read_before_it_was},
       {"read back", "C-RECEIPT", {}, read_back},
+      {"read back for a later question", "C-RECEIPT", {}, read_back_for_a_later_question},
       {"read back in the log", "C-RECEIPT", {"C-UNREAD"}, read_back_in_the_log},
       {"state back", "C-RECEIPT", {}, state_back},
       {"unread one more", "C-UNREAD", {}, unread_one_more},

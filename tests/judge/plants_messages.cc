@@ -397,7 +397,7 @@ std::vector<Plant> plants_of_messages() {
       {"swapped on one device", "C-ORDER", {}, swapped_on_one_device},
       {"swapped in the log",
        "C-AGREE",
-       {"C-FIFO", "C-HONEST", "C-LOSS", "C-UNREAD"},
+       {"C-FIFO", "C-HONEST", "C-LOSS", "C-SYNC", "C-UNREAD"},
        swapped_in_the_log},
       {"hole in seq", "C-AGREE", {"C-CURSOR", "C-GAP"}, hole_in_seq},
       {"written by nobody", "C-AGREE", {"C-GAP", "C-LOSS", "C-UNREAD"}, written_by_nobody},

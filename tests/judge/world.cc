@@ -279,8 +279,15 @@ void World::read(Device& d, Log& log) {
   Member& m = log.members[d.key.uid];
   if (seq == 0 || seq <= m.read) return;
   d.history.read_invoke(tick(), log.conv, Seq{seq});
+  // Sometimes the person reads on before the first READ is answered, and its answer comes last.
+  const std::uint64_t first = seq > m.read + 1 && one_in(3) ? seq - 1 : 0;
+  const std::uint32_t overtaken = first > 0 ? ++d.request : 0;
+  if (first > 0) d.history.read_ask(tick(), overtaken, log.conv, Seq{first});
+  const std::uint32_t request = ++d.request;
+  d.history.read_ask(tick(), request, log.conv, Seq{seq});
   m.read = seq;
-  d.history.read_ok(tick(), log.conv, Seq{seq});
+  d.history.read_ok(tick(), request, log.conv, Seq{seq});
+  if (first > 0) d.history.read_ok(tick(), overtaken, log.conv, Seq{first});
   auto& events = user_logs_[d.key.uid];
   events.emplace_back(log.conv, seq);
   for (Device* own : devices_of(d.key.uid)) {

@@ -28,7 +28,8 @@ constexpr std::array kLoginOkFields{kConnection, kEpoch, kEntry};
 constexpr std::array kLoginFailFields{kConnection, kCode};
 constexpr std::array kCloseFields{kConnection, kCode, kClosedBy};
 constexpr std::array kReceiptFields{kConv, kSeq, kBy, kFlags};
-constexpr std::array kReadFields{kConv, kSeq};
+constexpr std::array kReadInvokeFields{kConv, kSeq};
+constexpr std::array kReadFields{kRequest, kConv, kSeq};
 constexpr std::array kUnreadFields{kConv, kCount};
 constexpr std::array kPresenceFields{kAbout, kAnswer};
 constexpr std::array kModeFields{kCode};
@@ -63,7 +64,8 @@ std::span<const Field> fields_of(Ev ev) {
     case Ev::kRestart:
     case Ev::kNewStore: return {};
     case Ev::kReceipt: return kReceiptFields;
-    case Ev::kReadInvoke:
+    case Ev::kReadInvoke: return kReadInvokeFields;
+    case Ev::kReadAsk:
     case Ev::kReadOk: return kReadFields;
     case Ev::kUnread: return kUnreadFields;
     case Ev::kPresence: return kPresenceFields;

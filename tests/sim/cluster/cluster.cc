@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdio>
+#include <map>
 #include <utility>
 
 #include "client/judge/file/history_file.h"
@@ -16,6 +17,7 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
+constexpr std::size_t kSendsPerSecond = 5;  // logic.send_rate, as it is unless configured
 constexpr Nanos kStep = milliseconds(250);
 constexpr Nanos kLastQuestionsMax = seconds(30);
 /// Placement of what was said last travels to every replica within this.
@@ -238,6 +240,17 @@ void Cluster::heal() {
   }
 }
 
+/// How long the person with the most unsent messages needs at least: the rate is one person's.
+Nanos Cluster::longest_backlog() const {
+  std::map<Uid, std::size_t> open;
+  std::size_t most = 0;
+  for (const auto& device : devices_) {
+    if (!device->wants_online()) continue;
+    most = std::max(most, open[device->spec().uid] += device->open_sends());
+  }
+  return seconds(static_cast<std::int64_t>(most / kSendsPerSecond));
+}
+
 std::string Cluster::unsettled() {
   for (const auto& node : world_.nodes()) {
     if (!node->is_running()) return node->name() + " does not run";
@@ -261,8 +274,9 @@ std::string Cluster::unsettled() {
 bool Cluster::settle() {
   // The person's answers to the healing come first.
   world_.run_for(seconds(4));
+  if (rest_until_ == MonoTime{}) rest_until_ = healed_at_ + plan_.rest_max + longest_backlog();
   int steps = 0;
-  while (!world_.is_stopped() && world_.now() < healed_at_ + plan_.rest_max) {
+  while (!world_.is_stopped() && world_.now() < rest_until_) {
     if (unsettled().empty()) return true;
     if (++steps % 20 == 0) log_in_again();
     world_.run_for(kStep);

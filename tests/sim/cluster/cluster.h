@@ -67,6 +67,7 @@ class Cluster {
   void heal();
   bool settle();
   [[nodiscard]] std::string unsettled();
+  [[nodiscard]] Nanos longest_backlog() const;
   void log_in_again();
   void last_questions();
   void check_step();
@@ -85,6 +86,7 @@ class Cluster {
   bool healing_ = false;
   MonoTime faults_from_{};
   MonoTime healed_at_{};
+  MonoTime rest_until_{};
   Report report_;
 };
 

@@ -83,8 +83,8 @@ struct Plan {
   LinkQuality outer;
   Millis warm_up{8'000};
   Millis faults_for{60'000};
-  Millis rest_max{120'000};
-  Nanos talk_gap{};  ///< mean, between two doings of one device
+  Millis rest_max{120'000};  ///< and as long as the largest backlog takes at the rate of one person
+  Nanos talk_gap{};          ///< mean, between two doings of one device
   std::uint32_t blocks_per_mille = 0;
   std::uint32_t offline_per_mille = 0;
   std::uint32_t rivals_per_mille = 0;

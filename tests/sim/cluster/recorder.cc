@@ -92,6 +92,7 @@ void Recorder::asked(MonoTime now, std::uint16_t type, std::uint32_t request_id,
     pb::ReadRequest in;
     if (!in.ParseFromArray(body.data(), size)) return;
     asked.conv = conversation_of(in.conversation());
+    history_.read_ask(ns(now), request_id, asked.conv, Seq{in.seq()});
   } else {
     return;
   }
@@ -133,7 +134,7 @@ void Recorder::heard(MonoTime now, const wire::Inner& inner) {
   if (asked.type == Type::kSync) return heard_sync(now, asked, inner.body);
   if (asked.type == Type::kRead) {
     const auto read = client::decode_read(inner.body);
-    if (read) history_.read_ok(ns(now), asked.conv, *read);
+    if (read) history_.read_ok(ns(now), inner.request_id, asked.conv, *read);
   }
 }
 
