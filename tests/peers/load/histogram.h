@@ -32,13 +32,13 @@ class Histogram {
     return upper_edge(kBuckets - 1);
   }
 
-  static std::size_t index(std::uint64_t us) {
+  static constexpr std::size_t index(std::uint64_t us) {
     if (us < 32) return static_cast<std::size_t>(us);
     const auto shift = static_cast<std::size_t>(std::bit_width(us)) - 6;  // leaves 32..63
     const std::size_t at = (shift + 1) * 32 + static_cast<std::size_t>(us >> shift) - 32;
     return at < kBuckets ? at : kBuckets - 1;
   }
-  static std::uint64_t upper_edge(std::size_t bucket) {
+  static constexpr std::uint64_t upper_edge(std::size_t bucket) {
     if (bucket < 32) return bucket;
     const std::size_t shift = bucket / 32 - 1;
     return ((bucket % 32 + 33) << shift) - 1;
@@ -47,5 +47,14 @@ class Histogram {
  private:
   std::array<std::uint64_t, kBuckets> counts_{};
 };
+
+static_assert([] {
+  for (std::size_t i = 0; i < Histogram::kBuckets; ++i) {
+    const std::uint64_t edge = Histogram::upper_edge(i);
+    if (Histogram::index(edge) != i) return false;
+    if (i + 1 < Histogram::kBuckets && Histogram::index(edge + 1) != i + 1) return false;
+  }
+  return true;
+}());
 
 }  // namespace hy::peers
