@@ -51,6 +51,7 @@ class App final : private ShardThreads {
   void post(std::uint32_t shard, Shard::Task task) override {
     shard_threads_[shard]->post(std::move(task));
   }
+  void call_soon(std::uint32_t shard) override { shard_threads_[shard]->call_soon(); }
 
   Status start_admin();
   Status start_listeners();

@@ -50,7 +50,8 @@ Node::Node(const config::Start& start, Config config, const Clock& clock, Random
     shards_.push_back(std::make_unique<Shard>(
         threads.sockets(i), [this, i](Shard::Task task) { threads_.post(i, std::move(task)); },
         clock, random, gatekeeper_, metrics_, std::move(options),
-        [this, i] { loop_.post([this, i] { take_up(i); }); }));
+        [this, i] { loop_.post([this, i] { take_up(i); }); },
+        [this, i] { threads_.call_soon(i); }));
   }
 }
 

@@ -27,6 +27,8 @@ class ShardThreads {
   virtual Sockets& sockets(std::uint32_t shard) = 0;
   /// Any thread.
   virtual void post(std::uint32_t shard, Shard::Task task) = 0;
+  /// The shard's thread: has Shard::soon() called once, Shard::kSoon from now.
+  virtual void call_soon(std::uint32_t shard) = 0;
 };
 
 /// A whole entry but for its threads, listeners, admin port and files: shards with the connections,

@@ -48,6 +48,7 @@ struct Connection {
   ConnFsm fsm{};
   bool used = false;
   bool dirty : 1 = false;          ///< in the list of connections to flush at the end of the turn
+  bool patient : 1 = false;        ///< in the list of connections to flush soon
   bool blocked : 1 = false;        ///< the socket took less than was offered
   bool closing : 1 = false;        ///< closes when the queue is out
   bool told_to_go : 1 = false;     ///< GOAWAY was sent

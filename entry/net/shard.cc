@@ -11,6 +11,8 @@ namespace hy::entry {
 namespace {
 
 constexpr std::size_t kReadBytes = 128 * 1'024;  // the longest frame and more
+/// More patient connections than this: the shard is busy, and they wait for the tick.
+constexpr std::size_t kPatientFew = 32;
 constexpr std::size_t kPoolMax = 1'024;
 constexpr std::size_t kSparePairs = 16;
 constexpr std::size_t kSparePairsPerTick = 4;
@@ -18,7 +20,8 @@ constexpr std::size_t kSparePairsPerTick = 4;
 }  // namespace
 
 Shard::Shard(Sockets& sockets, Post post, const Clock& clock, Random& random,
-             Gatekeeper& gatekeeper, Metrics& metrics, ShardOptions options, WakeHub wake_hub)
+             Gatekeeper& gatekeeper, Metrics& metrics, ShardOptions options, WakeHub wake_hub,
+             CallSoon call_soon)
     : sockets_(sockets),
       post_(std::move(post)),
       clock_(clock),
@@ -27,6 +30,7 @@ Shard::Shard(Sockets& sockets, Post post, const Clock& clock, Random& random,
       metrics_(metrics),
       options_(std::move(options)),
       wake_hub_(std::move(wake_hub)),
+      call_soon_(std::move(call_soon)),
       table_(options_.shard, options_.connections_max),
       start_(clock.now()),
       wheel_(start_, kTick),
@@ -64,7 +68,28 @@ void Shard::tick() {
   for (std::size_t i = 0; i < kSparePairsPerTick && spare_pairs_.size() < kSparePairs; ++i) {
     spare_pairs_.push_back(crypto::X25519KeyPair::generate(random_));
   }
+  hurry_patient();
   end_turn();
+}
+
+void Shard::soon() {
+  soon_asked_ = false;
+  now_ = clock_.now();
+  if (patient_.size() <= kPatientFew) hurry_patient();
+  confirms_.take(up_.confirms);
+  end_turn();
+}
+
+void Shard::hurry_patient() {
+  for (const ConnId conn : patient_) {
+    if (Connection* c = table_.find(conn); c != nullptr && c->patient) mark_dirty(*c);
+  }
+  patient_.clear();
+}
+
+void Shard::ask_soon() {
+  if (std::exchange(soon_asked_, true)) return;
+  call_soon_();
 }
 
 void Shard::end_turn() {
@@ -212,6 +237,7 @@ void Shard::send_goaway(Connection& c, Millis wait_max, Errc code) {
 
 void Shard::close_all(Errc why) {
   now_ = clock_.now();
+  confirms_.take(up_.confirms);
   for (std::uint32_t i = 0; i < table_.slots(); ++i) {
     Connection* c = table_.at_index(i);
     if (c == nullptr) continue;

@@ -21,6 +21,7 @@
 #include "entry/net/gatekeeper.h"
 #include "entry/net/handoff.h"
 #include "entry/net/sockets.h"
+#include "entry/session/confirm_gatherer.h"
 #include "entry/session/conn_table.h"
 
 namespace hy::entry {
@@ -69,11 +70,17 @@ class Shard {
   using Task = std::move_only_function<void()>;
   /// Runs a task on this shard's thread. Any thread.
   using Post = std::function<void(Task)>;
+  /// Has soon() called on this shard's thread, once, kSoon from now.
+  using CallSoon = std::function<void()>;
   /// How often tick() is due.
   static constexpr Millis kTick{100};
+  /// A frame that nobody waits for (the `ok` of a PUSH_ACK, a RECEIPT) rides with the next frame of
+  /// its connection, or leaves after kSoon; on a busy shard, where each send that is saved counts,
+  /// after kTick. Confirmations are gathered for kSoon.
+  static constexpr Millis kSoon{10};
 
   Shard(Sockets& sockets, Post post, const Clock& clock, Random& random, Gatekeeper& gatekeeper,
-        Metrics& metrics, ShardOptions options, WakeHub wake_hub);
+        Metrics& metrics, ShardOptions options, WakeHub wake_hub, CallSoon call_soon);
   ~Shard();
   Shard(const Shard&) = delete;
   Shard& operator=(const Shard&) = delete;
@@ -98,6 +105,8 @@ class Shard {
   void turn();
   /// Time has passed.
   void tick();
+  /// kSoon has passed since it was asked for.
+  void soon();
 
  private:
   // shard.cc: life
@@ -139,6 +148,9 @@ class Shard {
   // shard_write.cc
   void on_writable(Connection& c);
   void mark_dirty(Connection& c);
+  void mark_patient(Connection& c);
+  void hurry_patient();
+  void ask_soon();
   void flush(Connection& c);
   bool send_bytes(Connection& c, std::span<const char> bytes);
   bool seal_queue(Connection& c);
@@ -163,6 +175,7 @@ class Shard {
   Metrics& metrics_;
   ShardOptions options_;
   WakeHub wake_hub_;
+  CallSoon call_soon_;
 
   ConnTable<Connection> table_;
   MonoTime start_;
@@ -173,10 +186,13 @@ class Shard {
   std::size_t hub_backlog_ = 0;  // commands that the hub had not taken when this turn began
   bool leaving_ = false;
   bool more_handshakes_posted_ = false;
+  bool soon_asked_ = false;
   log::Throttle too_large_{Millis{1'000}};
   log::Throttle behind_{Millis{1'000}};
 
   std::vector<ConnId> dirty_;
+  std::vector<ConnId> patient_;  // some have been flushed since
+  ConfirmGatherer confirms_;
   std::vector<ConnId> busy_;  // own an Activity that may be over
   std::vector<ConnId> handshakes_;
   std::vector<crypto::X25519KeyPair> spare_pairs_;

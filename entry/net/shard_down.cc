@@ -127,7 +127,11 @@ DeliverOutcome Shard::deliver(Connection& c, const Delivery& delivery) {
     }
   }
   if (a.queue.hints() != hints) metrics_.sync_hint(1);
-  mark_dirty(c);
+  if (delivery.payload->type == inner_type::kReceipt && a.queue.hints() == hints) {
+    mark_patient(c);
+  } else {
+    mark_dirty(c);
+  }
   return taken && !c.blocked ? DeliverOutcome::kWritten : DeliverOutcome::kQueued;
 }
 

@@ -9,6 +9,12 @@
 #include "entry/session/small_bodies.h"
 
 namespace hy::entry {
+namespace {
+
+/// Gathered confirmations, and whoever comes next makes room by handing all of them up.
+constexpr std::size_t kConfirmsMax = 8'192;
+
+}  // namespace
 
 void Shard::on_readable(Connection& c) {
   if (!c.reading) {
@@ -260,15 +266,17 @@ void Shard::confirm(const Connection& c) {
     const bool earns = payload->type == inner_type::kPush && payload->sender != Uid{} &&
                        payload->sender != c.session.uid;
     if (!earns) continue;
-    up_.confirms.push_back({.conn = conn,
-                            .uid = c.session.uid,
-                            .slot = c.session.slot,
-                            .conversation = payload->conversation,
-                            .seq = payload->seq,
-                            .sender = payload->sender,
-                            .client_msg_id = payload->client_msg_id,
-                            .trace = payload->trace});
+    confirms_.add({.conn = conn,
+                   .uid = c.session.uid,
+                   .slot = c.session.slot,
+                   .conversation = payload->conversation,
+                   .seq = payload->seq,
+                   .sender = payload->sender,
+                   .client_msg_id = payload->client_msg_id,
+                   .trace = payload->trace});
+    ask_soon();
   }
+  if (confirms_.size() >= kConfirmsMax) confirms_.take(up_.confirms);
   for (const DeliveryRef& waiter : acked_.waiters) {
     up_.results.push_back({.ref = waiter, .conn = conn, .outcome = DeliverOutcome::kAcked});
   }

@@ -21,6 +21,15 @@ void ShardThread::stop() {
   net::ErrorCode ignored;
   ready_.cancel(ignored);
   timer_.cancel();
+  soon_.cancel();
+}
+
+void ShardThread::call_soon() {
+  soon_.expires_after(Shard::kSoon);
+  soon_.async_wait([this](net::ErrorCode failed) {
+    if (failed || stopped_) return;
+    shard_->soon();
+  });
 }
 
 void ShardThread::wait_ready() {

@@ -10,7 +10,7 @@ namespace hy::entry {
 class ShardThread {
  public:
   explicit ShardThread(asio::io_context& context)
-      : context_(context), ready_(context), timer_(context) {}
+      : context_(context), ready_(context), timer_(context), soon_(context) {}
   ShardThread(const ShardThread&) = delete;
   ShardThread& operator=(const ShardThread&) = delete;
 
@@ -19,6 +19,9 @@ class ShardThread {
   [[nodiscard]] asio::io_context& context() { return context_; }
   /// Any thread.
   void post(Shard::Task task) { asio::post(context_, std::move(task)); }
+
+  /// The context's thread: Shard::soon() is due in Shard::kSoon.
+  void call_soon();
 
   /// Once, before the context runs; the shard outlives its handlers. Errors: kLimitTooLow.
   Status start(Shard& shard);
@@ -35,6 +38,7 @@ class ShardThread {
   Shard* shard_ = nullptr;
   asio::posix::stream_descriptor ready_;
   asio::steady_timer timer_;
+  asio::steady_timer soon_;
   bool stopped_ = false;
 };
 

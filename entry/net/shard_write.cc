@@ -19,6 +19,13 @@ void Shard::mark_dirty(Connection& c) {
   dirty_.push_back(id_of(c));
 }
 
+void Shard::mark_patient(Connection& c) {
+  if (c.dirty || c.patient) return;
+  c.patient = true;
+  patient_.push_back(id_of(c));
+  ask_soon();
+}
+
 void Shard::queue_frame(Connection& c, std::uint16_t type, std::uint16_t flags,
                         std::uint32_t request_id, Bytes body, bool may_compress) {
   OutFrame frame;
@@ -28,7 +35,11 @@ void Shard::queue_frame(Connection& c, std::uint16_t type, std::uint16_t flags,
   frame.may_compress = may_compress;
   frame.body = std::move(body);
   activity(c).queue.add(std::move(frame));
-  mark_dirty(c);
+  if (type == (inner_type::kPushAck | inner_type::kAnswerBit)) {
+    mark_patient(c);
+  } else {
+    mark_dirty(c);
+  }
 }
 
 /// False: a frame could not be sealed and the connection has to end.
@@ -69,6 +80,7 @@ bool Shard::seal_queue(Connection& c) {
 }
 
 void Shard::flush(Connection& c) {
+  c.patient = false;
   if (c.blocked) return;
   Activity& a = activity(c);
   if (!a.unsent.empty()) {

@@ -23,6 +23,7 @@ inline constexpr std::uint16_t kLogout = 0x0002;
 inline constexpr std::uint16_t kPing = 0x0003;
 inline constexpr std::uint16_t kPushAck = 0x0102;
 inline constexpr std::uint16_t kPush = 0x4001;
+inline constexpr std::uint16_t kReceipt = 0x4002;
 inline constexpr std::uint16_t kKicked = 0x4003;
 inline constexpr std::uint16_t kSyncHint = 0x4004;
 inline constexpr std::uint16_t kGoAway = 0x4005;

@@ -188,6 +188,10 @@ void SimShardThreads::post(std::uint32_t shard, entry::Shard::Task task) {
   wake(shard);
 }
 
+void SimShardThreads::call_soon(std::uint32_t shard) {
+  world_.after(entry::Shard::kSoon, &node_, [this, shard] { entry_->shard(shard).soon(); });
+}
+
 bool SimShardThreads::on_accept(std::shared_ptr<Connection> connection,
                                 const std::string& /*what*/) {
   // The entry spreads connections over its shards in the same order.

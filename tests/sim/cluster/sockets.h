@@ -77,6 +77,7 @@ class SimShardThreads final : public entry::ShardThreads, public Acceptor {
 
   entry::Sockets& sockets(std::uint32_t shard) override { return *shards_[shard]->sockets; }
   void post(std::uint32_t shard, entry::Shard::Task task) override;
+  void call_soon(std::uint32_t shard) override;
   bool on_accept(std::shared_ptr<Connection> connection, const std::string& what) override;
 
  private:

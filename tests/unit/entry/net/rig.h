@@ -144,7 +144,8 @@ class Rig {
         hub_(logic, router, random_, hub_options),
         shard_(
             thread_.sockets(), [this](Shard::Task task) { thread_.post(std::move(task)); }, clock,
-            random_, gatekeeper_, metrics_, with_key(std::move(options)), [] {}) {
+            random_, gatekeeper_, metrics_, with_key(std::move(options)), [] {},
+            [this] { soon_asked_ = true; }) {
     EXPECT_TRUE(thread_.start(shard_));
     hub_.on_logic_up(0);
   }
@@ -259,6 +260,10 @@ class Rig {
       const bool moved = said || !down.empty() || handlers > 0;
       if (!down.empty()) shard_.give(down);
       quiet = moved ? 0 : quiet + 1;
+      if (!hold_soon && quiet > 0 && std::exchange(soon_asked_, false)) {
+        shard_.soon();
+        quiet = 0;
+      }
     }
   }
   /// Time passes in steps, as timers see it.
@@ -281,6 +286,7 @@ class Rig {
   FakeLogic logic;
   FakeRouter router;
   ConnId last_conn;
+  bool hold_soon = false;  ///< run() does not let Shard::kSoon pass
 
  private:
   ShardOptions with_key(ShardOptions options) {
@@ -308,6 +314,7 @@ class Rig {
   ShardThread thread_{context_};
   Shard shard_;
   bool acks_ = false;
+  bool soon_asked_ = false;
   std::map<std::uint32_t, std::uint64_t> acked_;
 };
 

@@ -1,0 +1,76 @@
+// Frames that nobody waits for ride with the next one, and leave by themselves within a bound.
+#include <gtest/gtest.h>
+
+#include "tests/unit/entry/net/rig.h"
+
+namespace hy::entry::test {
+namespace {
+
+constexpr std::uint16_t kPushAckOk = 0x8102;
+
+struct Pushed : Rig {
+  Pushed() : bob(logged_in(kBob)) {
+    hold_soon = true;
+    push(last_conn, {.id = 1, .seq = 1});
+    run();
+    EXPECT_EQ(bob->receive().size(), 1U);
+  }
+  std::unique_ptr<RawClient> bob;
+};
+
+TEST(ShardPatience, TheOkOfAPushAckRidesWithTheNextFrame) {
+  Pushed rig;
+  rig.bob->send(inner_type::kPushAck, 1);
+  rig.run();
+  EXPECT_TRUE(rig.bob->receive().empty()) << "nobody waits for it";
+  rig.push(rig.last_conn, {.id = 2, .seq = 2});
+  rig.run();
+  const auto got = rig.bob->receive();
+  ASSERT_EQ(got.size(), 2U);
+  EXPECT_EQ(got[0].type, kPushAckOk);
+  EXPECT_EQ(got[1].type, inner_type::kPush);
+}
+
+TEST(ShardPatience, TheOkLeavesByItselfWhenItsTimeHasCome) {
+  Pushed rig;
+  rig.bob->send(inner_type::kPushAck, 1);
+  rig.run();
+  EXPECT_TRUE(rig.bob->receive().empty());
+  rig.shard().soon();
+  const auto got = rig.bob->receive();
+  ASSERT_EQ(got.size(), 1U);
+  EXPECT_EQ(got[0].type, kPushAckOk);
+}
+
+TEST(ShardPatience, OnABusyShardTheOkWaitsForTheTickAndNoLonger) {
+  Pushed rig;
+  std::vector<std::unique_ptr<RawClient>> others;
+  for (std::uint64_t i = 0; i < 40; ++i) {
+    others.push_back(rig.logged_in(Uid{50'000 + i}));
+    rig.push(rig.last_conn, {.id = 10 + i, .seq = 1});
+    rig.run();
+    EXPECT_EQ(others.back()->receive().size(), 1U);
+    others.back()->send(inner_type::kPushAck, 1);
+  }
+  rig.run();
+  rig.shard().soon();
+  EXPECT_TRUE(others.front()->receive().empty()) << "forty sends are worth a wait";
+  rig.shard().tick();
+  for (const auto& other : others) EXPECT_EQ(other->receive().size(), 1U);
+}
+
+TEST(ShardPatience, ConfirmationsOfOneConversationGoUpAsOneWhenTheirTimeHasCome) {
+  Pushed rig;
+  for (std::uint64_t seq = 2; seq <= 5; ++seq) rig.push(rig.last_conn, {.id = seq, .seq = seq});
+  rig.run();
+  for (std::uint32_t n = 1; n <= 5; ++n) rig.bob->send(inner_type::kPushAck, n);
+  rig.run();
+  EXPECT_TRUE(rig.logic.confirms.empty());
+  rig.shard().soon();
+  rig.run();
+  ASSERT_EQ(rig.logic.confirms.size(), 1U);
+  EXPECT_EQ(rig.logic.confirms.front().seq, Seq{5});
+}
+
+}  // namespace
+}  // namespace hy::entry::test
