@@ -68,7 +68,6 @@ class Writer {
         h.persist(at, conv_, Seq{r.seq}, pair_.people[r.side], own);
         claim(r.seq, r.side, own, content);
         break;
-      case Mark::kRelayed: h.send_relayed(at, own, conv_); break;
       case Mark::kRefused: h.send_fail(at, own, conv_, static_cast<Errc>(r.extra), true); break;
       case Mark::kPushed:
       case Mark::kHeld:

@@ -12,7 +12,6 @@ namespace hy::bench {
 enum class Mark : std::uint8_t {
   kSent,       ///< number
   kStored,     ///< number, seq
-  kRelayed,    ///< number
   kRefused,    ///< number, extra = code
   kPushed,     ///< number of the peer's message (0: not one of the peer's), seq
   kPulled,     ///< the same, by PULL; number counts for the side that wrote it, see

@@ -55,12 +55,14 @@ constexpr OptionRow kRows[] = {
     {"routers", &Options::routers, "Throwaway: routers (default 1)", "1-26"},
     {"das", &Options::das, "Throwaway: das (default 1; more with mysql alone)", "1-26"},
     {"set", &Options::settings, "Throwaway: key=value for its daemons; repeatable"},
-    {"people", &Options::people, "File, a line \"uid token-in-hex\" a person, for any cluster"},
+    {"people", &Options::people,
+     "File of hy user import, for any cluster: uid, name, token in hex"},
     {"entry", &Options::entry, "With people: IP:PORT of an entry; repeatable"},
     {"server-key", &Options::server_key, "With people: the entries' public key in hex"},
     {"assert", &Options::asserts,
      "'p99(delivered)<200ms', 'lost==0', 'stored_per_s>=5000'; repeatable"},
     {"report", &Options::report, "Folder for report.html, report.json and the histogram logs"},
+    {"no-tui", &Options::no_tui, "A line a second on a terminal too"},
     {"seed", &Options::seed, "Ids, bodies and draws (default: drawn)", "1-18446744073709551615"},
 };
 

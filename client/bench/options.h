@@ -55,6 +55,7 @@ struct Options {
   // judgement and output
   std::vector<std::string> asserts;
   std::string report;      ///< folder; empty: none is written
+  bool no_tui = false;     ///< a line a second on a terminal too
   std::uint64_t seed = 0;  ///< 0: drawn
 };
 

@@ -23,6 +23,9 @@ Swarm::Swarm(Setup setup, load::Loop& loop, Random& random)
       opened_unix_ms_(SystemClock().wall_ms()),
       judge_(setup_.run) {
   shared_.server_key = setup_.server_key;
+  // Seconds since 2020: above every counter of an earlier run with the same accounts.
+  constexpr std::int64_t kFirstMs = 1'577'836'800'000;
+  shared_.conn_counter = static_cast<std::uint32_t>((opened_unix_ms_ - kFirstMs) / 1'000);
   shared_.slot = setup_.slot;
   shared_.device_prefix = setup_.device_prefix;
   people_.resize(setup_.people.size());
@@ -151,10 +154,22 @@ std::chrono::milliseconds Swarm::ping_of(const Person& p) const {
   return std::chrono::milliseconds(std::max(1'000U, p.client->heartbeat_ms()));
 }
 
-bool Swarm::is_settled() const {
-  return catching_up_ == 0 && std::ranges::all_of(people_, [](const Person& p) {
-           return p.pending.empty() && p.ahead.empty() && !p.has_missed && p.to_flood == 0;
+bool Swarm::is_through(Person& p) {
+  for (std::size_t i = 0; i < p.pending.size(); ++i) {
+    const Pending& m = p.pending[i];
+    if (!m.is_over && !(m.is_answered && m.is_delivered)) return false;
+  }
+  return p.to_flood == 0;
+}
+
+bool Swarm::is_settled() {
+  return catching_up_ == 0 && std::ranges::all_of(people_, [](Person& p) {
+           return is_through(p) && p.ahead.empty() && !p.has_missed;
          });
+}
+
+bool Swarm::is_confirmed() {
+  return std::ranges::all_of(people_, [](Person& p) { return p.pending.empty(); });
 }
 
 }  // namespace hy::bench

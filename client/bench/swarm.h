@@ -77,9 +77,10 @@ class Swarm final : public load::Listener {
 
   /// Does what is due; returns when it wants to be called again at the latest.
   MonoTime work(MonoTime now);
-  /// Every message sent has its answer, its delivery and its receipt, and
-  /// nobody misses a row.
-  [[nodiscard]] bool is_settled() const;
+  /// Every message sent has its answer and is at its receiver, and nobody misses a row.
+  [[nodiscard]] bool is_settled();
+  /// And every receipt has come: what was fetched by PULL gets none.
+  [[nodiscard]] bool is_confirmed();
   /// Nobody is fetching what was missed.
   [[nodiscard]] bool is_caught_up() const { return catching_up_ == 0; }
   [[nodiscard]] std::size_t open_connections() const { return open_; }
@@ -179,6 +180,8 @@ class Swarm final : public load::Listener {
 
   static bool knows(const Person& p, std::uint32_t seq);
   static void know(Person& p, std::uint32_t seq);
+  /// All that the person sent is answered and delivered.
+  static bool is_through(Person& p);
   void begin_catch_up(Person& p);
   void take_row(Person& p, const load::PushView& row);
   void end_catch_up(Person& p);

@@ -36,7 +36,7 @@ void Swarm::on_hint(load::LightClient& c) {
 void Swarm::catch_up_all() {
   for (Person& p : people_) {
     const bool is_whole =
-        p.ahead.empty() && !p.has_missed && p.pending.empty() && peer_of(p).pending.empty();
+        p.ahead.empty() && !p.has_missed && is_through(p) && is_through(peer_of(p));
     if (p.is_ready && !p.is_catching_up && !is_whole) {
       p.has_missed = true;
       p.client->sync({});

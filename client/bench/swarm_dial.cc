@@ -96,7 +96,7 @@ void Swarm::on_heads(load::LightClient& c,
     const MonoTime t = now();
     curves_.login.record((t - p.intended_dial).count() / 1'000);
     p.last_push = 0;
-    if (!book.records.empty()) note(p, Mark::kOpened, c.connections_made());
+    if (!book.records.empty()) note(p, Mark::kOpened, c.conn_counter());
     // Spread, or everybody would ping at once.
     p.next_ping = t + part(ping_of(p), c.uid().value());
   }
@@ -135,7 +135,7 @@ void Swarm::leave(Person& p) {
   p.is_catching_up = false;
   // What was held back is on the device: it is shown before anything that is
   // fetched later would come too late, so it waits for the next connection.
-  note(p, Mark::kClosed, p.client->connections_made());
+  note(p, Mark::kClosed, p.client->conn_counter());
 }
 
 std::uint32_t Swarm::drop(double share, std::uint64_t seed) {

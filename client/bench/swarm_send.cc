@@ -173,8 +173,8 @@ void Swarm::on_reply(load::LightClient& c, std::uint32_t number, const load::Sen
       stored(p, *m, number, static_cast<std::uint32_t>(reply.seq), Mark::kStored);
       break;
     case load::SendReply::Kind::kRelayed:
+      // Reached the device and is not saved: no answer yet, the same id goes again.
       ++counts_.relayed;
-      note(p, Mark::kRelayed, number);
       resends_.push({now() + kResendAfter, c.index, number});
       return;
     case load::SendReply::Kind::kRefused:

@@ -23,7 +23,8 @@ struct Target {
   std::string store;                 ///< "embedded", "mysql"; empty: not known
   std::vector<std::string> entries;  ///< "IP:PORT"
   std::string server_key_hex;
-  std::string device_prefix = "bench-";
+  std::string device_prefix = "bench-";  ///< what the tokens are bound to, with the uid behind it
+  Slot slot = Slot::kDesktop;            ///< and this
   std::vector<std::pair<Uid, Bytes>> people;  ///< with their tokens
   std::vector<ServerProcess> processes;       ///< empty: the server is elsewhere
 };

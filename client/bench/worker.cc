@@ -19,6 +19,7 @@ namespace {
 using namespace std::chrono_literals;
 
 constexpr auto kCatchUpAgain = 5s;
+constexpr auto kReceiptsWithin = 2s;
 
 std::int64_t ns_of(MonoTime t) {
   return t.time_since_epoch().count();
@@ -117,6 +118,7 @@ class Worker final : load::Loop::Source {
     } else if (what == "stop") {
       swarm_->stop_sending();
       catch_up_at_ = now() + std::chrono::milliseconds(m.value("catch_up_ms", 5'000));
+      settled_at_ = {};
       settle_until_ = now() + std::chrono::milliseconds(m.value("within_ms", 20'000));
       is_settling_ = true;
     } else if (what == "drop") {
@@ -144,6 +146,7 @@ class Worker final : load::Loop::Source {
       s.sources.push_back(a);
     }
     s.device_prefix = m.at("device_prefix");
+    s.slot = static_cast<Slot>(m.at("slot").get<int>());
     if (auto size = SizeSpec::parse(m.at("size").get<std::string>())) s.size = *size;
     s.first_index = m.at("first_index");
     for (const auto& person : m.at("people"))
@@ -167,7 +170,7 @@ class Worker final : load::Loop::Source {
       catch_up_at_ = t + kCatchUpAgain;
       swarm_->catch_up_all();
     }
-    if (is_settling_ && (swarm_->is_settled() || t >= settle_until_)) {
+    if (is_settling_ && is_at_rest(t)) {
       is_settling_ = false;
       tick(t, true);  // what came since the last second belongs to the run
       link_.write({{"ev", "settled"}, {"all", swarm_->is_settled()}});
@@ -175,6 +178,17 @@ class Worker final : load::Loop::Source {
     if (t < next_tick_) return;
     tick(t, false);
     next_tick_ = next_second(t);
+  }
+
+  /// Everything is through and the receipts are here, or had their time; or it takes too long.
+  bool is_at_rest(MonoTime t) {
+    if (t >= settle_until_) return true;
+    if (!swarm_->is_settled()) {
+      settled_at_ = {};
+      return false;
+    }
+    if (settled_at_ == MonoTime{}) settled_at_ = t;
+    return swarm_->is_confirmed() || t >= settled_at_ + kReceiptsWithin;
   }
 
   void tick(MonoTime t, bool is_between) {
@@ -201,6 +215,7 @@ class Worker final : load::Loop::Source {
   MonoTime next_tick_{};
   MonoTime settle_until_{};
   MonoTime catch_up_at_{};
+  MonoTime settled_at_{};
   bool is_dialling_ = false;
   bool is_settling_ = false;
   bool is_flooding_ = false;

@@ -69,6 +69,12 @@ Result<int> start_background(const UpOptions& options, const fs::path& folder) {
   const std::string store(store_kind_name(options.store));
   const std::string path = folder.string();
   const fs::path log = folder / "up.log";
+  std::vector<std::string> arguments{"hy", "up", path, "--store", store, "--ready-fd", fd_text};
+  for (const std::string& setting : options.settings)
+    arguments.insert(arguments.end(), {"--set", setting});
+  std::vector<char*> argv;
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
   const pid_t pid = ::fork();
   if (pid < 0) return fail(Errc::kChildFailed, std::strerror(errno));
   if (pid == 0) {
@@ -78,8 +84,7 @@ Result<int> start_background(const UpOptions& options, const fs::path& folder) {
     ::dup2(null, 0);
     ::dup2(out, 1);
     ::dup2(out, 2);
-    ::execl("/proc/self/exe", "hy", "up", path.c_str(), "--store", store.c_str(), "--ready-fd",
-            fd_text.c_str(), nullptr);
+    ::execv("/proc/self/exe", argv.data());
     ::_exit(127);
   }
   ::close(ends[1]);
@@ -144,6 +149,7 @@ Exit run_up_background(const UpOptions& options) {
   o.cluster = folder->filename().string();
   o.store = options.store;
   o.size = ClusterSize::usual(options.store);
+  o.more_settings = options.settings;
   auto cluster = Cluster::start(o);
   if (!cluster) {
     report(options.ready_fd, error_text(cluster.error().code, cluster.error().detail));

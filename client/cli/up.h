@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <string>
+#include <vector>
 
 #include "client/cli/cluster_layout.h"
 #include "client/cli/exit_code.h"
@@ -11,6 +12,7 @@ namespace hy::cli {
 struct UpOptions {
   std::filesystem::path folder;  ///< empty: dev in the home folder
   StoreKind store = StoreKind::kEmbedded;
+  std::vector<std::string> settings;  ///< "table.key=value" for the daemons
   int ready_fd = -1;  ///< set in the background process: where to report "ready" or the error
 };
 

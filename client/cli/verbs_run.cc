@@ -58,6 +58,7 @@ void add_up(CLI::App& app, Root& root) {
       app.add_subcommand("up", "The same cluster in the background, in a folder that stays");
   verb->add_option("folder", *folder, "Where its files live (default: dev in the home folder)");
   add_store(*verb, o->store);
+  verb->add_option("--set", o->settings, "key=value, as the daemons take it (repeatable)");
   verb->add_option("--ready-fd", o->ready_fd)->group("");
   verb->footer("Examples:\n  hy up\n  hy up /srv/hongyan-test --store mysql");
   verb->callback([o, folder, &root] {

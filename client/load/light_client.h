@@ -88,6 +88,9 @@ struct SwarmShared {
   Slot slot = Slot::kDesktop;
   std::string device_prefix = "load-";  ///< device id = prefix + uid
   bool sync_at_login = true;
+  /// Before the first login of each client. An installation never goes back: who uses accounts of
+  /// an earlier run again begins above its counters.
+  std::uint32_t conn_counter = 0;
   std::vector<std::uint8_t> buffer = std::vector<std::uint8_t>(256 * 1'024);  ///< all reads
   Bytes scratch{};  ///< decompressed bodies
   Bytes body{};     ///< the request being built
@@ -98,7 +101,7 @@ struct SwarmShared {
 class LightClient final : public Loop::Source {
  public:
   LightClient(SwarmShared& shared, Uid uid, Bytes token)
-      : shared_(shared), uid_(uid), token_(std::move(token)) {}
+      : shared_(shared), uid_(uid), token_(std::move(token)), conn_counter_(shared.conn_counter) {}
   ~LightClient() override;
 
   /// Dials from the address `from` (0.0.0.0: any). Ends in on_open or on_closed.
@@ -116,7 +119,8 @@ class LightClient final : public Loop::Source {
   [[nodiscard]] bool is_closed() const { return state_ == State::kClosed; }
   [[nodiscard]] std::uint32_t heartbeat_ms() const { return heartbeat_ms_; }
   [[nodiscard]] std::uint32_t storm_window_ms() const { return storm_window_ms_; }
-  [[nodiscard]] std::uint32_t connections_made() const { return conn_counter_; }
+  /// Of the last login; rises by one with each.
+  [[nodiscard]] std::uint32_t conn_counter() const { return conn_counter_; }
   /// Bytes that the socket did not take yet: the server, not the generator, is behind.
   [[nodiscard]] std::size_t unwritten() const { return out_.size(); }
   std::uint32_t index = 0;  ///< the swarm's own
@@ -152,7 +156,7 @@ class LightClient final : public Loop::Source {
   Bytes out_;
   int fd_ = -1;
   std::uint32_t life_ = 0;  ///< counts closes: a handler may close or dial anew
-  std::uint32_t conn_counter_ = 0;
+  std::uint32_t conn_counter_;
   std::uint32_t unacked_push_ = 0;  ///< highest push number to confirm
   std::uint32_t heartbeat_ms_ = 0;
   std::uint32_t storm_window_ms_ = 0;

@@ -186,18 +186,23 @@ Status BenchTarget::read_people(const bench::Options& options) {
   target.name = options.people;
   target.entries = options.entry;
   target.server_key_hex = options.server_key;
+  // What `hy user import` binds its tokens to unless it is told otherwise.
+  target.device_prefix = "load-";
+  target.slot = Slot::kPhone;
   std::ifstream in(options.people);
   if (!in) return fail(Errc::kConfigUnreadable, options.people + " cannot be read");
   std::string line;
   for (std::size_t number = 1; std::getline(in, line); ++number) {
+    if (line.empty() || line.starts_with('#') || line.starts_with("uid")) continue;
     std::istringstream fields(line);
     std::uint64_t uid = 0;
     std::string token;
-    if (line.empty() || line.front() == '#') continue;
-    const auto bytes = fields >> uid >> token ? from_hex(token) : std::nullopt;
-    if (!bytes)
+    fields >> uid;
+    for (std::string field; fields >> field;) token = field;
+    const auto bytes = from_hex(token);
+    if (uid == 0 || !bytes || bytes->empty())
       return fail(Errc::kUsage, options.people + ":" + std::to_string(number) +
-                                    ": a line is \"uid token-in-hex\"");
+                                    ": a line begins with a uid and ends with a token in hex");
     target.people.emplace_back(Uid{uid}, *bytes);
     if (target.people.size() == options.conns) break;
   }

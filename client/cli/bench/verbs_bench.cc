@@ -11,29 +11,49 @@
 #include "client/bench/assertion.h"
 #include "client/bench/compare.h"
 #include "client/bench/options.h"
+#include "client/bench/plan.h"
 #include "client/bench/report.h"
 #include "client/bench/run.h"
 #include "client/bench/worker.h"
 #include "client/cli/bench/bench_target.h"
+#include "client/cli/bench/live_view.h"
 #include "client/cli/stop_signal.h"
+#include "client/cli/terminal.h"
 #include "common/config/toml_loader.h"
 #include "common/crypto/system_random.h"
 
 namespace hy::cli {
 namespace {
 
+constexpr std::size_t kEntriesMost = 1'000;  // ports are counted when the entries are known
+
 /// Results go to stdout; how it goes goes there too for a person, and to stderr when stdout is for
-/// a program.
-class LineProgress final : public bench::Progress {
+/// a program. On a terminal the seconds are one block that is drawn again, elsewhere a line each.
+class ShownProgress final : public bench::Progress {
  public:
-  explicit LineProgress(Format format) : format_(format) {}
+  ShownProgress(Format format, bool is_live, double total_s)
+      : format_(format), is_live_(is_live), view_(total_s) {}
   void line(const std::string& text) override {
+    drawn_ = 0;  // what was drawn stays above
     format_ == Format::kTable ? print(text + "\n") : note(text);
   }
-  void point(const bench::Point& p, double left_s) override { line(bench::point_line(p, left_s)); }
+  void point(const bench::Point& p, double left_s) override {
+    if (!is_live_) return line(bench::point_line(p, left_s));
+    view_.add(p, left_s);
+    const auto lines = view_.lines(terminal_size().columns - 1);
+    std::string out = drawn_ > 0 ? fmt::format("\x1b[{}A", drawn_) : std::string();
+    for (const std::string& one : lines) out += "\x1b[2K" + one + "\n";
+    // A block that became shorter leaves no old line behind.
+    for (std::size_t i = lines.size(); i < drawn_; ++i) out += "\x1b[2K\n";
+    drawn_ = std::max(drawn_, lines.size());
+    print(out);
+  }
 
  private:
   Format format_;
+  bool is_live_;
+  LiveView view_;
+  std::size_t drawn_ = 0;
 };
 
 /// What was typed, for the report.
@@ -69,7 +89,14 @@ Exit run_bench(const std::string& scenario, const Given& given, Root& root) {
   options.conns += options.conns % 2;
   std::atomic<bool> is_stopped = false;
   const StopSignal stop([&](int) { is_stopped = true; });
-  LineProgress progress(root.output());
+  const bool is_live = root.output() == Format::kTable && stdout_is_terminal() && !options.no_tui;
+  ShownProgress progress(root.output(), is_live,
+                         static_cast<double>((options.run_for * options.windows).count()) / 1'000);
+  // The ceiling that needs no server to be known, before one is started or people are made for it.
+  if (const auto plan = bench::make_plan(options.conns, options.workers, options.source_ip,
+                                         kEntriesMost, bench::machine_limits());
+      !plan)
+    return complain(plan.error());
   auto target = BenchTarget::open(options, root.profile,
                                   [&](const std::string& line) { progress.line("  " + line); });
   if (!target) return complain(target.error());
