@@ -1,3 +1,4 @@
+#include "das/engines/mysql/connection.h"
 #include "tests/contract/mysql_store.h"
 #include "tests/support/with_mutant.h"
 
@@ -60,6 +61,49 @@ class ReadOnlyServer {
  private:
   PrivateServers& servers_;
 };
+
+TEST_F(MysqlFaults, AStoreOfTheFirstSchemaIsBroughtUpWithAllItsMessages) {
+  const std::string database = store_->database();
+  // What step 1 alone would have made.
+  store_->servers().run_sql("ALTER TABLE " + database +
+                            ".message DROP INDEX identity, ADD UNIQUE KEY identity (conv, sender, "
+                            "client_msg_id)");
+  store_->servers().run_sql("DELETE FROM " + database + ".schema_version WHERE version > 1");
+  const auto by_hand = [](mysql::MysqlOptions& change) { change.auto_schema = false; };
+  EXPECT_CODE(store_->make(by_hand)->start(), Errc::kSchemaTooOld);
+  ASSERT_TRUE(store_->make()->start().has_value());
+  EXPECT_TRUE(store_->make(by_hand)->start().has_value());
+
+  auto engine = store_->make();
+  auto writer = std::move(*engine->open_writer());
+  make_pair(*writer);
+  ASSERT_OK(writer->messages().append_one(message(2)));
+  ASSERT_OK(writer->messages().append_one(message(1)));
+  // A crash between the step and its record: it is run again, over rows.
+  store_->servers().run_sql("DELETE FROM " + database + ".schema_version WHERE version = 2");
+  ASSERT_TRUE(store_->make()->schema_apply().has_value());
+  const auto repeat = writer->messages().append_one(message(1));
+  ASSERT_OK(repeat);
+  EXPECT_TRUE(repeat->stored.repeat);
+  EXPECT_EQ(repeat->stored.seq.value(), 2U);
+  const AppendItem again = message(2);
+  const AppendItem* one = &again;
+  EXPECT_EQ(writer->messages().append_fast({&one, 1}).result, FastResult::kRolledBack);
+
+  auto connection =
+      mysql::Connection::open(store_->servers().options(database).connect, mysql::Use::kRead);
+  ASSERT_OK(connection);
+  const auto columns =
+      (*connection)
+          ->query((*connection)
+                      ->prepared("SELECT GROUP_CONCAT(column_name ORDER BY seq_in_index) FROM "
+                                 "information_schema.statistics "
+                                 "WHERE table_schema = DATABASE() AND table_name = 'message' AND "
+                                 "index_name = 'identity' AND "
+                                 "non_unique = 0"));
+  ASSERT_TRUE(columns->next());
+  EXPECT_EQ(std::string(columns->getString(1)), "client_msg_id,sender,conv");
+}
 
 TEST_F(MysqlFaults, AServerThatBecomesReadOnlyEndsTheSession) {
   auto engine = engine_of_a_plain_user();

@@ -3,6 +3,8 @@
 #include <cppconn/driver.h>
 #include <cppconn/statement.h>
 
+#include <array>
+
 #include "common/base/test_hooks.h"
 
 namespace hy::das::mysql {
@@ -140,8 +142,14 @@ void put(sql::PreparedStatement& s, unsigned index, std::uint64_t value) {
 void put(sql::PreparedStatement& s, unsigned index, std::int64_t value) {
   s.setInt64(index, value);
 }
-void put(sql::PreparedStatement& s, unsigned index, const std::string& bytes) {
-  s.setString(index, bytes);
+void put(sql::PreparedStatement& s, unsigned index, std::string_view bytes) {
+  s.setString(index, sql::SQLString(bytes.data(), bytes.size()));
+}
+void put(sql::PreparedStatement& s, unsigned index, const ConversationId& conv) {
+  std::array<std::uint8_t, 16> bytes;
+  put_be(bytes.data(), conv.hi);
+  put_be(bytes.data() + 8, conv.lo);
+  put(s, index, as_text(bytes));
 }
 
 }  // namespace hy::das::mysql

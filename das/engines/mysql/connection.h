@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 
 #include "common/base/ids.h"
@@ -97,10 +98,11 @@ auto guarded(Connection& connection, Work work) -> decltype(work()) {
 // Binding helpers: parameters count from 1, as in the connector.
 void put(sql::PreparedStatement& s, unsigned index, std::uint64_t value);
 void put(sql::PreparedStatement& s, unsigned index, std::int64_t value);
-void put(sql::PreparedStatement& s, unsigned index, const std::string& bytes);
-inline void put(sql::PreparedStatement& s, unsigned index, const ConversationId& conv) {
-  put(s, index, conv.to_bytes());
+void put(sql::PreparedStatement& s, unsigned index, std::string_view bytes);
+inline void put(sql::PreparedStatement& s, unsigned index, const std::string& bytes) {
+  put(s, index, std::string_view(bytes));
 }
+void put(sql::PreparedStatement& s, unsigned index, const ConversationId& conv);
 template <class Tag>
 void put(sql::PreparedStatement& s, unsigned index, StrongId<Tag, std::uint64_t> id) {
   put(s, index, id.value());

@@ -12,16 +12,15 @@
 namespace hy::das::mysql {
 namespace {
 
-constexpr std::array<std::size_t, 5> kSizes = {128, 32, 8, 2, 1};
-constexpr std::array<std::size_t, 5> kPadded = {1, 4, 16, 64, 256};
+// A lane with a backlog takes 200 at a time: one statement. Below, the large steps are 32 apart and
+// the rest is powers of two.
+constexpr std::array<std::size_t, 11> kSizes = {200, 160, 128, 96, 64, 32, 16, 8, 4, 2, 1};
+constexpr std::array<std::size_t, 15> kPadded = {1,  2,  4,   8,   16,  24,  32, 48,
+                                                 64, 96, 128, 160, 192, 224, 256};
 
 // A repeat older than this moves head_ms, so that a device whose SYNC ran between sees the
 // conversation again.
 constexpr std::int64_t kOldRepeatMs = 10'000;
-
-Bytes hash_bytes(const PayloadHash& hash) {
-  return Bytes(as_text(hash));
-}
 
 /// Which half of a pair's id the sender is.
 bool is_low(const AppendItem& item) {
@@ -33,13 +32,13 @@ void put_message(sql::PreparedStatement& s, unsigned& index, const AppendItem& i
   put(s, ++index, item.conv);
   put(s, ++index, seq);
   put(s, ++index, item.sender);
-  put(s, ++index, item.client_msg_id.to_bytes());
-  put(s, ++index, hash_bytes(item.payload_hash));
+  put(s, ++index, as_text(item.client_msg_id.bytes));
+  put(s, ++index, as_text(item.payload_hash));
   put(s, ++index, std::uint64_t{item.kind});
   put(s, ++index, std::uint64_t{item.countable ? 1U : 0U});
   put(s, ++index, ordinal);
   put(s, ++index, ms);
-  put(s, ++index, item.body.bytes);
+  put(s, ++index, std::string_view(item.body.bytes));
 }
 
 }  // namespace
@@ -58,25 +57,34 @@ std::size_t padded_size(std::size_t n) {
   return *it;
 }
 
+template <class Make>
+sql::PreparedStatement& MysqlMessageLog::of_size(BySize& kept, std::size_t rows, Make make) {
+  sql::PreparedStatement*& s = kept[rows];
+  if (s == nullptr) s = &connection_.prepared(make(rows));
+  return *s;
+}
+
 void MysqlMessageLog::raise_heads(std::span<Head> heads) {
-  std::size_t at = 0;
-  for (const std::size_t rows : statement_sizes(heads.size())) {
-    sql::PreparedStatement& s = connection_.prepared(sql_text::raise_heads(rows));
-    unsigned index = 0;
-    for (std::size_t i = 0; i < rows; ++i, ++at) {
-      put(s, ++index, heads[at].conv);
-      put(s, ++index, heads[at].added);
-      put(s, ++index, heads[at].countable_added);
-      put(s, ++index, heads[at].low_place);
-      put(s, ++index, heads[at].high_place);
-    }
-    s.executeUpdate();
+  // Padded with nothing added to the last one, which leaves its row as it is.
+  const std::size_t rows = padded_size(heads.size());
+  sql::PreparedStatement& s = of_size(raises_, rows, sql_text::raise_heads);
+  Head nothing;
+  nothing.conv = heads.back().conv;
+  unsigned index = 0;
+  for (std::size_t i = 0; i < rows; ++i) {
+    const Head& head = i < heads.size() ? heads[i] : nothing;
+    put(s, ++index, head.conv);
+    put(s, ++index, head.added);
+    put(s, ++index, head.countable_added);
+    put(s, ++index, head.low_place);
+    put(s, ++index, head.high_place);
   }
+  s.executeUpdate();
 }
 
 bool MysqlMessageLog::read_heads(std::span<Head> heads) {
   const std::size_t rows = padded_size(heads.size());
-  sql::PreparedStatement& s = connection_.prepared(sql_text::read_heads(rows));
+  sql::PreparedStatement& s = of_size(reads_, rows, sql_text::read_heads);
   for (std::size_t i = 0; i < rows; ++i) {
     put(s, static_cast<unsigned>(i + 1), heads[std::min(i, heads.size() - 1)].conv);
   }
@@ -97,7 +105,7 @@ bool MysqlMessageLog::read_heads(std::span<Head> heads) {
 
 bool MysqlMessageLog::is_known(const AppendItem& item, const ClientMsgId& id) {
   sql::PreparedStatement& s = connection_.prepared(text(sql_text::kKnownMessage));
-  put_all(s, item.conv, item.sender, id.to_bytes());
+  put_all(s, item.conv, item.sender, as_text(id.bytes));
   return connection_.query(s)->next();
 }
 
@@ -122,7 +130,7 @@ void MysqlMessageLog::insert_rows(std::span<const AppendItem* const> items,
   std::uint64_t countable = 0;
   std::size_t at = 0;
   for (const std::size_t rows : statement_sizes(items.size())) {
-    sql::PreparedStatement& s = connection_.prepared(sql_text::insert_messages(rows));
+    sql::PreparedStatement& s = of_size(inserts_, rows, sql_text::insert_messages);
     unsigned index = 0;
     for (std::size_t i = 0; i < rows; ++i, ++at) {
       const AppendItem& item = *items[at];
@@ -142,6 +150,7 @@ void MysqlMessageLog::insert_rows(std::span<const AppendItem* const> items,
 
 FastAppend MysqlMessageLog::append_fast(std::span<const AppendItem* const> items) {
   std::vector<Head> heads;
+  heads.reserve(items.size());
   for (const AppendItem* item : items) {
     if (heads.empty() || heads.back().conv != item->conv) heads.push_back({.conv = item->conv});
     ++heads.back().added;
@@ -149,6 +158,7 @@ FastAppend MysqlMessageLog::append_fast(std::span<const AppendItem* const> items
     (is_low(*item) ? heads.back().low_place : heads.back().high_place) = heads.back().added;
   }
   FastAppend out;
+  out.stored.reserve(items.size());
   try {
     // Mutant: the numbers are given for good before the transaction that uses them.
     if (mutant(Mutant::kSeqBeforeLock)) raise_heads(heads);
@@ -170,6 +180,7 @@ FastAppend MysqlMessageLog::append_fast(std::span<const AppendItem* const> items
     sync_point("das.after_insert_before_commit");
     transaction.commit();
     out.result = FastResult::kStored;
+    out.heads.reserve(heads.size());
     for (const Head& head : heads) out.heads.push_back({head.conv, Seq{head.seq}, head.ms});
   } catch (const CommitUnknown& e) {
     out = {FastResult::kUnknown, {}, {}, {Errc::kOutcomeUnknown, e.detail, {}}};
@@ -200,11 +211,11 @@ Result<AppendedOne> MysqlMessageLog::append_under_lock(const AppendItem& item) {
 
   sync_point("das.slow_after_lock");
   sql::PreparedStatement& known = connection_.prepared(text(sql_text::kKnownMessage));
-  put_all(known, item.conv, item.sender, item.client_msg_id.to_bytes());
+  put_all(known, item.conv, item.sender, as_text(item.client_msg_id.bytes));
   if (const auto found = connection_.query(known);
       found->next() && !mutant(Mutant::kNoDeduplication)) {
     const Stored first{Seq{found->getUInt64(1)}, found->getInt64(2), true};
-    if (bytes_of(found->getString(3)) != hash_bytes(item.payload_hash) &&
+    if (bytes_of(found->getString(3)) != as_text(item.payload_hash) &&
         !mutant(Mutant::kPayloadHashIgnored))
       return fail(Errc::kConflict, "other payload under this id");
     std::int64_t ms = head_ms;
@@ -253,7 +264,7 @@ Result<Slice> MysqlMessageLog::pull(const PullQuery& query) {
     sql::PreparedStatement& s =
         connection_.prepared(text(tail ? sql_text::kPullLast : sql_text::kPull));
     if (tail) {
-      put_all(s, to, query.uid, query.conv, wanted + 1);
+      put_all(s, to, to, wanted, to, wanted, query.uid, query.conv, wanted);
     } else {
       put_all(s, std::max<std::uint64_t>(query.from.value(), 1), to, query.uid, query.conv,
               wanted + 1);
@@ -292,7 +303,7 @@ Result<FoundMessage> MysqlMessageLog::find(const FindQuery& query) {
     if (by_seq) {
       put_all(s, query.seq, peer, query.uid, query.conv);
     } else {
-      put_all(s, query.sender, query.client_msg_id.to_bytes(), peer, query.uid, query.conv);
+      put_all(s, query.sender, as_text(query.client_msg_id.bytes), peer, query.uid, query.conv);
     }
     const auto row = connection_.query(s);
     if (!row->next()) return fail(Errc::kNotMember);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <array>
+
 #include "das/engines/mysql/connection.h"
 #include "das/storage/message_log.h"
 
@@ -26,6 +28,10 @@ class MysqlMessageLog final : public MessageLog {
     std::int64_t ms = 0;
     std::uint64_t member_version = 0;
   };
+  /// The prepared statements of one kind, by their number of rows; the connection owns them.
+  using BySize = std::array<sql::PreparedStatement*, 257>;
+  template <class Make>
+  sql::PreparedStatement& of_size(BySize& kept, std::size_t rows, Make make);
   void raise_heads(std::span<Head> heads);
   bool read_heads(std::span<Head> heads);
   bool predecessors_stand(std::span<const AppendItem* const> items);
@@ -35,13 +41,16 @@ class MysqlMessageLog final : public MessageLog {
   Result<AppendedOne> append_under_lock(const AppendItem& item);
 
   Connection& connection_;
+  BySize raises_{};
+  BySize reads_{};
+  BySize inserts_{};
 };
 
 /// How `n` rows are written with statements of a few fixed sizes, each prepared once per
 /// connection: greedy from the largest. 50–200 rows a statement is where a server's cost per row is
 /// lowest; single rows make up the rest.
 std::vector<std::size_t> statement_sizes(std::size_t n);
-/// The smallest fixed size that holds n (for IN lists, padded with a repeated value).
+/// The smallest fixed size that holds n: 1 .. 256 (for lists that are padded).
 std::size_t padded_size(std::size_t n);
 
 }  // namespace hy::das::mysql

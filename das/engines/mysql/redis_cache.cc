@@ -49,28 +49,36 @@ RedisCache::RedisCache(RedisOptions options, const Clock& clock, std::uint64_t s
   up_ = !options_.address.empty();
 }
 
-std::optional<std::vector<RedisConnection::Reply>> RedisCache::run(const Commands& commands) {
-  if (commands.empty() || options_.address.empty()) return std::nullopt;
+template <class Work>
+auto RedisCache::with_connection(Work work) -> decltype(work(std::declval<RedisConnection&>())) {
+  if (options_.address.empty()) return {};
   std::unique_ptr<RedisConnection> connection;
   {
     const std::lock_guard lock(mutex_);
-    if (clock_.now() < quiet_until_) return std::nullopt;
+    if (clock_.now() < quiet_until_) return {};
     if (!idle_.empty()) {
       connection = std::move(idle_.back());
       idle_.pop_back();
     }
   }
   if (!connection) connection = RedisConnection::open(options_);
-  auto replies = connection ? connection->run(commands) : std::nullopt;
+  decltype(work(*connection)) replies{};
+  if (connection) replies = work(*connection);
+  const bool answered = static_cast<bool>(replies);
   const std::lock_guard lock(mutex_);
-  up_.store(replies.has_value(), std::memory_order_relaxed);
-  if (!replies) {
+  up_.store(answered, std::memory_order_relaxed);
+  if (!answered) {
     quiet_until_ = clock_.now() + kQuiet;
     idle_.clear();  // they lead to the same server
   } else if (idle_.size() < kIdleMax) {
     idle_.push_back(std::move(connection));
   }
   return replies;
+}
+
+std::optional<std::vector<RedisConnection::Reply>> RedisCache::run(const Commands& commands) {
+  if (commands.empty()) return std::nullopt;
+  return with_connection([&](RedisConnection& connection) { return connection.run(commands); });
 }
 
 std::uint64_t RedisCache::fresh_value() {
@@ -101,14 +109,20 @@ void RedisCache::add_raise(Commands& commands, std::span<const CommittedHead> he
 }
 
 void RedisCache::committed(std::span<const CommittedHead> heads) {
-  Commands commands;
-  add_raise(commands, heads, kHeadLifeMs);
+  if (heads.empty()) return;
+  Commands raise;
+  add_raise(raise, heads, kHeadLifeMs);
+  RedisBatch batch;
+  const std::vector<std::string_view> words(raise.front().begin(), raise.front().end());
+  batch.add(words);
+  // One value for all: it was never told for any of them.
+  const std::string value = std::to_string(fresh_value());
   for (const CommittedHead& head : heads) {
     if (head.conv.is_group()) continue;
-    add_change(commands, Uid{head.conv.hi});
-    add_change(commands, Uid{head.conv.lo});
+    for (const Uid uid : {Uid{head.conv.hi}, Uid{head.conv.lo}})
+      batch.add({"SET", keys::changes(uid), value, "EX", kChangeLifeS});
   }
-  run(commands);
+  with_connection([&](RedisConnection& connection) { return connection.run(batch); });
 }
 
 void RedisCache::changed(std::span<const Uid> uids) {

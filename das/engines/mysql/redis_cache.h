@@ -31,6 +31,10 @@ class RedisCache final : public CacheStore {
 
  private:
   using Commands = std::vector<RedisConnection::Command>;
+  /// work(connection) on one of the pool; what it gives is false when the server did not answer,
+  /// and a default value is given when it is not even tried.
+  template <class Work>
+  auto with_connection(Work work) -> decltype(work(std::declval<RedisConnection&>()));
   std::optional<std::vector<RedisConnection::Reply>> run(const Commands& commands);
   void add_raise(Commands& commands, std::span<const CommittedHead> heads, std::int64_t life_ms);
   void add_change(Commands& commands, Uid uid);

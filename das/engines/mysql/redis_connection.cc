@@ -3,6 +3,7 @@
 #include <hiredis/hiredis.h>
 #include <sys/time.h>
 
+#include <array>
 #include <charconv>
 
 namespace hy::das::mysql {
@@ -53,6 +54,23 @@ RedisConnection::Reply to_reply(const redisReply& reply) {
 
 }  // namespace
 
+void RedisBatch::add(std::span<const std::string_view> words) {
+  const auto line = [this](char kind, std::size_t n) {
+    std::array<char, 24> digits;
+    const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), n).ptr;
+    bytes_ += kind;
+    bytes_.append(digits.data(), end);
+    bytes_ += "\r\n";
+  };
+  line('*', words.size());
+  for (const std::string_view word : words) {
+    line('$', word.size());
+    bytes_ += word;
+    bytes_ += "\r\n";
+  }
+  ++count_;
+}
+
 std::unique_ptr<RedisConnection> RedisConnection::open(const RedisOptions& options) {
   redisContext* context = dial(options);
   if (context == nullptr) return nullptr;
@@ -86,26 +104,40 @@ std::optional<std::vector<RedisConnection::Reply>> RedisConnection::run(
                                sizes.data()) != REDIS_OK)
       return std::nullopt;
   }
-  const auto deadline = std::chrono::steady_clock::now() + timeout_;
-  for (int is_written = 0; is_written == 0;) {
-    if (redisBufferWrite(context_, &is_written) != REDIS_OK) return std::nullopt;
-  }
   std::vector<Reply> replies;
   replies.reserve(commands.size());
-  while (replies.size() < commands.size()) {
+  if (!exchange(commands.size(), [&](redisReply& reply) { replies.push_back(to_reply(reply)); }))
+    return std::nullopt;
+  return replies;
+}
+
+bool RedisConnection::run(const RedisBatch& batch) {
+  return redisAppendFormattedCommand(context_, batch.bytes().data(), batch.bytes().size()) ==
+             REDIS_OK &&
+         exchange(batch.count(), [](redisReply&) {});
+}
+
+template <class Take>
+bool RedisConnection::exchange(std::size_t replies, Take take) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout_;
+  for (int is_written = 0; is_written == 0;) {
+    if (redisBufferWrite(context_, &is_written) != REDIS_OK) return false;
+  }
+  while (replies > 0) {
     void* raw = nullptr;
-    if (redisReaderGetReply(context_->reader, &raw) != REDIS_OK) return std::nullopt;
+    if (redisReaderGetReply(context_->reader, &raw) != REDIS_OK) return false;
     if (raw != nullptr) {
-      replies.push_back(to_reply(*static_cast<redisReply*>(raw)));
+      take(*static_cast<redisReply*>(raw));
       freeReplyObject(raw);
+      --replies;
       continue;
     }
     // The socket's own time-out begins anew with each byte: a server that trickles is lost as well.
     if (context_->reader->len - context_->reader->pos > kReplyBytesMax ||
         std::chrono::steady_clock::now() >= deadline || redisBufferRead(context_) != REDIS_OK)
-      return std::nullopt;
+      return false;
   }
-  return replies;
+  return true;
 }
 
 }  // namespace hy::das::mysql

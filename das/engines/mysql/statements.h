@@ -78,11 +78,14 @@ inline constexpr std::string_view kPull =
     " AND m.seq >= GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1)"
     " AND (u.leave_seq = 0 OR m.seq < u.leave_seq)"
     " WHERE u.uid = ? AND u.conv = ? ORDER BY m.seq LIMIT ?";
+// Seqs are dense, so the last n are a range: without its lower end the whole conversation would be
+// read and sorted.
 inline constexpr std::string_view kPullLast =
     "SELECT c.head_seq, GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1),"
     " m.seq, m.sender, m.client_msg_id, m.kind, m.server_ms, m.body"
     " FROM user_conv u JOIN conversation c ON c.conv = u.conv"
     " LEFT JOIN message m ON m.conv = c.conv AND m.seq <= ?"
+    " AND m.seq > IF(LEAST(?, c.head_seq) > ?, LEAST(?, c.head_seq) - ?, 0)"
     " AND m.seq >= GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1)"
     " AND (u.leave_seq = 0 OR m.seq < u.leave_seq)"
     " WHERE u.uid = ? AND u.conv = ? ORDER BY m.seq DESC LIMIT ?";

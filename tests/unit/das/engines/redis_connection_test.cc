@@ -116,5 +116,18 @@ TEST(RedisConnection, AServerThatTricklesCostsOneTimeOut) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, 2s) << "each byte made the wait begin anew";
 }
 
+TEST(RedisBatch, IsWrittenAsTheProtocolWantsIt) {
+  RedisBatch batch;
+  EXPECT_EQ(batch.count(), 0U);
+  batch.add({"SET", "k", std::string_view("a\r\n\0b", 5), "EX", "604800"});
+  const std::vector<std::string_view> words = {"PING", ""};
+  batch.add(words);
+  EXPECT_EQ(batch.count(), 2U);
+  EXPECT_EQ(batch.bytes(),
+            std::string("*5\r\n$3\r\nSET\r\n$1\r\nk\r\n$5\r\na\r\n\0b\r\n$2\r\nEX\r\n"
+                        "$6\r\n604800\r\n*2\r\n$4\r\nPING\r\n$0\r\n\r\n",
+                        71));
+}
+
 }  // namespace
 }  // namespace hy::das::mysql
