@@ -74,6 +74,10 @@ Result<Database> Database::open(const std::filesystem::path& file, const OpenOpt
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (!options.read_only && options.create) flags |= SQLITE_OPEN_CREATE;
+  // No statistics about memory: a lock around every allocation, and nobody asks. Refused, and of no
+  // matter, once another user of SQLite in this process has started it.
+  static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+  static_cast<void>(once);
   HY_CHECK(!options.gather_writes || options.synchronous_full);
   const int rc = sqlite3_open_v2(file.c_str(), &connection->handle, flags,
                                  options.gather_writes ? gather_vfs() : nullptr);
@@ -83,7 +87,8 @@ Result<Database> Database::open(const std::filesystem::path& file, const OpenOpt
   Database db(std::move(connection));
   if (options.manual_checkpoint)
     sqlite3_db_config(db.connection_->handle, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
-  std::string setup = "PRAGMA foreign_keys=ON;";
+  std::string setup =
+      "PRAGMA foreign_keys=ON; PRAGMA cache_size=-" + std::to_string(options.page_cache_kib) + ";";
   if (options.read_only) {
     setup += "PRAGMA query_only=ON;";
   } else {

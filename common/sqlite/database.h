@@ -33,6 +33,9 @@ struct OpenOptions {
   /// synchronous_full.
   bool gather_writes = false;
   std::uint32_t cached_statements_max = 128;
+  /// Pages of the file that this connection keeps in memory, at most; SQLite's own default is 2
+  /// MiB.
+  std::uint32_t page_cache_kib = 2'048;
 };
 
 /// Errors of every call here: kStoreFull (SQLITE_FULL; nothing was done), kUnavailable (BUSY,

@@ -15,6 +15,10 @@ constexpr std::int64_t kApplicationId = 0x48594441;
 /// A page that many batches wrote is moved once per checkpoint, so rare ones are cheap; but the
 /// lane waits for each, about 10 ms at this size (docs/benchmarks.md).
 constexpr std::uint64_t kCheckpointFromPages = 4'096;  // of 4 KiB
+/// The pages that appends come back to: one of the (conv, seq) index and a share of one of heads
+/// for each conversation that is alive now. 32 MiB hold some 8,000; what does not fit is read
+/// again.
+constexpr std::uint32_t kWriterCacheKib = 32 * 1'024;
 /// Readers of the old generation end their read within this, then the WAL can be emptied.
 constexpr Millis kBusyTimeout{2'000};
 
@@ -27,6 +31,7 @@ sqlite::OpenOptions writer_options() {
   options.busy_timeout = kBusyTimeout;
   options.manual_checkpoint = true;
   options.gather_writes = true;
+  options.page_cache_kib = kWriterCacheKib;
   return options;
 }
 
