@@ -52,6 +52,19 @@ rpc::TlsFiles tls_of(const config::Values& values) {
   return {values.text("tls.ca"), values.text("tls.certificate"), values.text("tls.key")};
 }
 
+/// The loop's time: one read of the clock a turn serves all that follows from what came in it. What
+/// measures how long work waits within a turn (the dispatcher) reads the real one.
+class TurnClock final : public Clock {
+ public:
+  TurnClock(const rpc::Loop& loop, const Clock& wall) : loop_(loop), wall_(wall) {}
+  [[nodiscard]] MonoTime now() const override { return loop_.now(); }
+  [[nodiscard]] std::int64_t wall_ms() const override { return wall_.wall_ms(); }
+
+ private:
+  const rpc::Loop& loop_;
+  const Clock& wall_;
+};
+
 /// One peer's stream events, given to the client that serves all peers of the tier.
 template <class Owner, class Out, class In>
 class Link final : public rpc::ClientEvents<Out, In> {
@@ -114,6 +127,7 @@ struct Node::Impl {
   EntryService entries;
   SessionFifo fifo;
   rpc::Loop loop;
+  const TurnClock turn_clock;
   std::unique_ptr<PasswordPort> passwords;
 
   // Outward.
@@ -169,21 +183,22 @@ Node::Impl::Impl(const config::Start& from, const Clock& its_clock, Random& its_
       entries(clock, metrics,
               {start.instance(), incarnation, start.values.duration("logic.deadline")}),
       fifo(size("logic.session_queue")),
+      turn_clock(loop, clock),
       passwords(make_passwords(
           [this](std::move_only_function<void()> task) { loop.post(std::move(task)); })),
-      das(names_of(config::Role::kDas, start.peers(config::Role::kDas).size()), clock, metrics,
+      das(names_of(config::Role::kDas, start.peers(config::Role::kDas).size()), turn_clock, metrics,
           {.call_within = start.values.duration("logic.das_deadline")}),
       router(names_of(config::Role::kRouter, start.peers(config::Role::kRouter).size())),
-      deliverer(router, clock, metrics, {}),
+      deliverer(router, turn_clock, metrics, {}),
       trace(size("logic.trace_messages")),
       facts(size("logic.pairs_cached")),
       rates(rate_limits(start.values), size("logic.rate_users")),
-      relay(deliverer, facts, clock,
+      relay(deliverer, facts, turn_clock,
             {.recheck_after = start.values.duration("logic.recheck_after")}),
-      receipts(deliverer, trace, clock),
-      pipeline({das, das, deliverer, relay, facts, trace, rates, clock, metrics}),
-      fence(das, clock, {}),
-      counters(das, clock, kLookUpWithin),
+      receipts(deliverer, trace, turn_clock),
+      pipeline({das, das, deliverer, relay, facts, trace, rates, turn_clock, metrics}),
+      fence(das, turn_clock, {}),
+      counters(das, turn_clock, kLookUpWithin),
       grants(start.values.secret("logic.token_key"), seconds("logic.grant_life")),
       tokens(start.values.secret("logic.token_key"), start.topology.cluster, random),
       login({das, *passwords, router, das, fence, counters, grants, tokens, clock, metrics},

@@ -284,14 +284,10 @@ void RouterClient::heartbeat(std::uint32_t replica, const LinkHeartbeat& heartbe
 void RouterClient::result(std::uint32_t replica, const DeliveryResult& result) {
   auto& stream = links_[replica]->stream();
   rv1::EntryBatch& batch = stream.next();
-  // Results of one FORWARD come one after another: they share its envelope.
-  const int count = batch.results_size();
-  const bool same = count > 0 && batch.results(count - 1).id() == result.ref.id;
-  rv1::ForwardResult& out = same ? *batch.mutable_results(count - 1) : *batch.add_results();
-  out.set_id(result.ref.id);
-  rv1::ConnResult& row = *out.add_results();
-  row.set_conn(result.conn.value());
-  row.set_result(static_cast<std::uint32_t>(result.outcome));
+  auto& out = *batch.mutable_outcomes();
+  out.Add(result.ref.id);
+  out.Add(result.conn.value());
+  out.Add(static_cast<std::uint64_t>(result.outcome));
   stream.queued(kEnvelopeBytes);
 }
 

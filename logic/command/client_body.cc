@@ -3,6 +3,7 @@
 #include "hy/client/v1/command.pb.h"
 #include "hy/client/v1/message.pb.h"
 #include "logic/command/client_proto.h"
+#include "logic/ports/id_bytes.h"
 
 namespace hy::logic {
 namespace pb = hy::client::v1;
@@ -13,31 +14,32 @@ static_assert(static_cast<int>(ReceiptKind::kDelivered) == pb::DELIVERED);
 static_assert(static_cast<int>(ReceiptKind::kRead) == pb::READ_BY);
 
 void fill_push(const StoredMessage& message, pb::Push& out) {
-  out.set_conversation(message.conversation.to_bytes());
+  put_id(message.conversation, *out.mutable_conversation());
   out.set_seq(message.seq.value());
   out.set_sender(message.sender.value());
-  out.set_client_msg_id(message.client_msg_id.to_bytes());
+  put_id(message.client_msg_id, *out.mutable_client_msg_id());
   out.set_kind(message.kind);
   out.set_body(message.body);
   out.set_server_ms(message.server_ms);
 }
 
 Bytes encode_push(const StoredMessage& message, bool provisional) {
-  pb::Push push;
+  thread_local pb::Push push;  // its fields' memory serves every message
   fill_push(message, push);
+  push.set_provisional(provisional);
   if (provisional) {
     push.clear_seq();
     push.clear_server_ms();
-    push.set_provisional(true);
   }
   return push.SerializeAsString();
 }
 
-Bytes encode_receipts(const std::vector<ReceiptItem>& items) {
-  pb::Receipts receipts;
+Bytes encode_receipts(std::span<const ReceiptItem> items) {
+  thread_local pb::Receipts receipts;
+  receipts.Clear();
   for (const ReceiptItem& item : items) {
     pb::Receipt& out = *receipts.add_receipts();
-    out.set_conversation(item.conversation.to_bytes());
+    put_id(item.conversation, *out.mutable_conversation());
     out.set_up_to_seq(item.up_to.value());
     out.set_by_uid(item.by.value());
     out.set_by_slot(static_cast<std::uint32_t>(item.by_slot));

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <span>
 
 #include "logic/ports/types.h"
 
@@ -29,7 +29,7 @@ struct ReceiptItem {
   Slot by_slot = Slot::kNone;
   ReceiptKind kind = ReceiptKind::kDelivered;
 };
-Bytes encode_receipts(const std::vector<ReceiptItem>& items);
+Bytes encode_receipts(std::span<const ReceiptItem> items);
 
 Bytes encode_read_mark(ConversationId conversation, Seq read, Useq useq);
 

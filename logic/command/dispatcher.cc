@@ -18,7 +18,8 @@ Errc too_large(const CommandRow& row) {
 
 }  // namespace
 
-void Dispatcher::dispatch(RequestContext context, Bytes body) {
+// What goes straight through, and nearly all does, makes no closure and copies no body.
+void Dispatcher::dispatch(RequestContext context, std::string_view body) {
   const CommandRow* row = find_command(context.type);
   auto request = std::make_unique<Request>(std::move(context), p_.replies, p_.metrics);
   if (row == nullptr) return request->refuse(Error{Errc::kUnknownCommand, {}});
@@ -48,21 +49,29 @@ void Dispatcher::dispatch(RequestContext context, Bytes body) {
   if (!admission_.admit(now, row->priority, mix64(whose))) {
     return request->refuse(Error{Errc::kOverloaded, {}, kOverloadRetry});
   }
-  const SessionFifo::Key key{c.stream, c.conn};
+  if (auto turn = p_.fifo.enter_now({c.stream, c.conn})) {
+    request->turn = *std::move(turn);
+    return fence(*row, std::move(request), body, now);
+  }
+  wait_in_line(*row, std::move(request), body);
+}
+
+void Dispatcher::wait_in_line(const CommandRow& row, RequestPtr request, std::string_view body) {
+  const SessionFifo::Key key{request->context().stream, request->context().conn};
   // Shared, because a full line leaves the request here to be refused.
   auto held = std::make_shared<RequestPtr>(std::move(request));
-  SessionFifo::Job job = [this, row, held, body = std::move(body)](SessionFifo::Turn turn) mutable {
+  SessionFifo::Job job = [this, &row, held, kept = Bytes(body)](SessionFifo::Turn turn) mutable {
     RequestPtr mine = std::move(*held);
     mine->turn = std::move(turn);
-    fence(*row, std::move(mine), std::move(body));
+    fence(row, std::move(mine), kept, p_.clock.now());
   };
   if (!p_.fifo.enter(key, job)) {
     (*held)->refuse(Error{Errc::kTooManyInFlight, {}, kFullLineRetry});
   }
 }
 
-void Dispatcher::fence(const CommandRow& row, RequestPtr request, Bytes body) {
-  const MonoTime now = p_.clock.now();
+void Dispatcher::fence(const CommandRow& row, RequestPtr request, std::string_view body,
+                       MonoTime now) {
   const auto waited = now - request->context().arrival;
   p_.metrics.queued_for(waited);
   // Nobody waits for it any more: the device sends it again, or has given up.
@@ -73,15 +82,22 @@ void Dispatcher::fence(const CommandRow& row, RequestPtr request, Bytes body) {
   if (!row.needs_session) return start(row, std::move(request), body);
   const SlotKey key{request->uid(), request->session().slot};
   const std::uint32_t epoch = request->session().auth_epoch;
+  if (const auto is_stale = p_.fence.is_stale_now(key, epoch)) {
+    return pass(row, std::move(request), body, *is_stale);
+  }
   p_.fence.check(key, epoch,
                  [this, &row, request = std::move(request),
-                  body = std::move(body)](const AuthFence::Verdict& verdict) mutable {
-                   if (verdict.is_stale && !mutant(Mutant::kSendIgnoresAuthEpoch)) {
-                     return request->refuse(RefusalBody{.code = Errc::kStaleSession},
-                                            Errc::kStaleSession);
-                   }
-                   start(row, std::move(request), body);
+                  kept = Bytes(body)](const AuthFence::Verdict& verdict) mutable {
+                   pass(row, std::move(request), kept, verdict.is_stale);
                  });
+}
+
+void Dispatcher::pass(const CommandRow& row, RequestPtr request, std::string_view body,
+                      bool is_stale) {
+  if (is_stale && !mutant(Mutant::kSendIgnoresAuthEpoch)) {
+    return request->refuse(RefusalBody{.code = Errc::kStaleSession}, Errc::kStaleSession);
+  }
+  start(row, std::move(request), body);
 }
 
 void Dispatcher::start(const CommandRow& row, RequestPtr request, std::string_view body) {

@@ -31,11 +31,13 @@ class Dispatcher {
 
   /// Loop thread. The answer goes to the reply port, now or later, or never when the outcome of the
   /// command is unknown.
-  void dispatch(RequestContext context, Bytes body);
+  void dispatch(RequestContext context, std::string_view body);
 
  private:
+  void wait_in_line(const CommandRow& row, RequestPtr request, std::string_view body);
+  void fence(const CommandRow& row, RequestPtr request, std::string_view body, MonoTime now);
+  void pass(const CommandRow& row, RequestPtr request, std::string_view body, bool is_stale);
   void start(const CommandRow& row, RequestPtr request, std::string_view body);
-  void fence(const CommandRow& row, RequestPtr request, Bytes body);
 
   Ports p_;
   Commands commands_;

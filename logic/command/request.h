@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 
+#include "common/flat/recycler.h"
 #include "logic/command/client_body.h"
 #include "logic/ports/reply_port.h"
 #include "logic/session/session_fifo.h"
@@ -19,6 +20,8 @@ class Request {
   ~Request();
   Request(const Request&) = delete;
   Request& operator=(const Request&) = delete;
+  static void* operator new(std::size_t) { return Recycler<sizeof(Request)>::take(); }
+  static void operator delete(void* piece) noexcept { Recycler<sizeof(Request)>::give(piece); }
 
   [[nodiscard]] const RequestContext& context() const { return context_; }
   [[nodiscard]] CallContext call() const { return context_.call(); }

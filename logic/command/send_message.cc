@@ -4,15 +4,16 @@
 #include "logic/domain/message_rules.h"
 #include "logic/domain/payload_hash.h"
 #include "logic/metrics.h"
+#include "logic/ports/id_bytes.h"
 
 namespace hy::logic {
 namespace pb = hy::client::v1;
 namespace {
 
-Bytes encode_answer(ConversationId conversation, const SendOutcome& outcome) {
-  pb::SendAnswer answer;
+Bytes encode_answer(const SendOutcome& outcome) {
+  thread_local pb::SendAnswer answer;  // its fields' memory serves every answer
   answer.set_ack(outcome.relayed ? pb::RELAYED : pb::STORED);
-  answer.set_conversation(conversation.to_bytes());
+  put_id(outcome.conversation, *answer.mutable_conversation());
   answer.set_seq(outcome.seq.value());
   answer.set_server_ms(outcome.server_ms);
   answer.set_repeat(outcome.repeat);
@@ -46,7 +47,8 @@ Result<SendOrder> order_of(const Request& request, pb::SendRequest& in) {
 }  // namespace
 
 void SendMessage::run(RequestPtr request, std::string_view body) {
-  pb::SendRequest in;
+  // Read and left before anything else can run: the next command may come from inside the pipeline.
+  thread_local pb::SendRequest in;
   if (const Status parsed = parse_body(body, in); !parsed) {
     metrics_.send_refused(parsed.error().code);
     return request->refuse(parsed.error());
@@ -57,11 +59,10 @@ void SendMessage::run(RequestPtr request, std::string_view body) {
     metrics_.send_refused(order.error().code);
     return request->refuse(order.error());
   }
-  const ConversationId conversation = order->conversation;
   SessionFifo::Turn turn = std::move(request->turn);
   pipeline_.run(*std::move(order), std::move(turn),
-                [this, conversation, request = std::move(request)](Result<SendOutcome> outcome) {
-                  if (outcome) return request->answer(encode_answer(conversation, *outcome));
+                [this, request = std::move(request)](Result<SendOutcome> outcome) {
+                  if (outcome) return request->answer(encode_answer(*outcome));
                   // Neither "stored" nor "refused" would be true: the device asks again.
                   if (outcome.error().code == Errc::kOutcomeUnknown) {
                     return request->leave_unanswered();

@@ -10,15 +10,12 @@ namespace {
 
 constexpr int kTriesMax = 2;
 
-Millis remaining(MonoTime deadline, MonoTime now) {
-  return std::max(Millis{0}, std::chrono::duration_cast<Millis>(deadline - now));
+void forget(SmallVector<Uid, 2>& uids, Uid uid) {
+  uids.erase(std::remove(uids.begin(), uids.end(), uid), uids.end());
 }
 
-std::vector<Uid> uids_of(const std::vector<Target>& targets) {
-  std::vector<Uid> out;
-  out.reserve(targets.size());
-  for (const Target& t : targets) out.push_back(t.uid);
-  return out;
+Millis remaining(MonoTime deadline, MonoTime now) {
+  return std::max(Millis{0}, std::chrono::duration_cast<Millis>(deadline - now));
 }
 
 }  // namespace
@@ -27,36 +24,35 @@ Deliverer::Deliverer(RouterPort& router, const Clock& clock, Metrics& metrics, O
     : router_(router), clock_(clock), metrics_(metrics), options_(options) {}
 
 void Deliverer::deliver(Delivery delivery, FirstResult on_result) {
-  Pending pending;
-  pending.delivery = std::move(delivery);
-  pending.delivery.until_ack = false;
-  pending.on_result = std::move(on_result);
-  start(std::move(pending));
+  delivery.until_ack = false;
+  start(std::move(delivery), {}, std::move(on_result), {});
 }
 
 void Deliverer::deliver_until_ack(Delivery delivery, Uid receiver,
                                   std::move_only_function<void(bool)> done) {
-  Pending pending;
-  pending.delivery = std::move(delivery);
-  pending.delivery.until_ack = true;
-  pending.receiver = receiver;
-  pending.on_ack = std::move(done);
-  start(std::move(pending));
+  delivery.until_ack = true;
+  start(std::move(delivery), receiver, {}, std::move(done));
 }
 
-void Deliverer::start(Pending pending) {
-  const auto replica = choose(pending.delivery, std::nullopt);
-  if (!replica || pending_.size() >= options_.pending_max) {
+void Deliverer::start(Delivery delivery, Uid receiver, FirstResult on_result,
+                      std::move_only_function<void(bool)> on_ack) {
+  const auto replica = choose(delivery, std::nullopt);
+  if (!replica || pending() >= options_.pending_max) {
     metrics_.push_dropped(replica ? "pending_full" : "no_router");
-    if (pending.on_ack) pending.on_ack(false);
+    if (on_ack) on_ack(false);
     return;
   }
   const std::uint64_t id = ++last_id_;
-  const MonoTime now = clock_.now();
-  const auto it = pending_.emplace(id, std::move(pending)).first;
-  unanswered_.push_back({now + options_.unanswered_after, id});
-  forgotten_.push_back({now + options_.forget_after, id});
-  send(id, it->second, *replica, it->second.delivery.targets);
+  const Number number = rows_.take();
+  Pending& row = rows_[number];
+  row.delivery = std::move(delivery);
+  row.tries = 0;
+  row.receiver = receiver;
+  row.on_result = std::move(on_result);
+  row.on_ack = std::move(on_ack);
+  index_.emplace(id, number);
+  unanswered_.push_back({clock_.now() + options_.unanswered_after, id});
+  send(id, row, *replica, row.delivery.targets);
   sync_point("logic.after_deliver_before_result");
 }
 
@@ -80,17 +76,18 @@ std::optional<std::size_t> Deliverer::choose(const Delivery& delivery,
 }
 
 void Deliverer::send(std::uint64_t id, Pending& pending, std::size_t replica,
-                     const std::vector<Target>& targets) {
+                     std::span<const Target> targets) {
   pending.replica = replica;
   ++pending.tries;
-  pending.unanswered = uids_of(targets);
+  pending.unanswered.clear();
+  for (const Target& target : targets) pending.unanswered.push_back(target.uid);
   metrics_.push_sent(pending.tries > 1);
   router_.deliver(replica, id, pending.delivery, targets,
                   remaining(pending.delivery.deadline, clock_.now()));
 }
 
 void Deliverer::retry_elsewhere(std::uint64_t id, Pending& pending,
-                                const std::vector<Target>& targets) {
+                                std::span<const Target> targets) {
   const MonoTime now = clock_.now();
   if (pending.tries >= kTriesMax || targets.empty() || now >= pending.delivery.deadline) return;
   sync_point("logic.before_deliver_elsewhere");
@@ -99,8 +96,8 @@ void Deliverer::retry_elsewhere(std::uint64_t id, Pending& pending,
   send(id, pending, *replica, targets);
 }
 
-std::vector<Target> Deliverer::unanswered_targets(const Pending& pending) const {
-  std::vector<Target> out;
+Targets Deliverer::unanswered_targets(const Pending& pending) {
+  Targets out;
   for (const Target& t : pending.delivery.targets) {
     if (std::ranges::find(pending.unanswered, t.uid) != pending.unanswered.end()) out.push_back(t);
   }
@@ -108,16 +105,16 @@ std::vector<Target> Deliverer::unanswered_targets(const Pending& pending) const 
 }
 
 void Deliverer::on_results(std::size_t replica, std::uint64_t id,
-                           const std::vector<TargetResult>& results) {
-  const auto it = pending_.find(id);
-  if (it == pending_.end()) {
+                           std::span<const TargetResult> results) {
+  const auto it = index_.find(id);
+  if (it == index_.end()) {
     metrics_.push_result_late();
     return;
   }
   sync_point("logic.result_before_taken");
-  Pending& pending = it->second;
+  Pending& pending = rows_[it->second];
   if (pending.on_result) std::exchange(pending.on_result, {})();
-  std::vector<Target> unknown;
+  Targets unknown;
   bool is_acked = false;
   for (const TargetResult& r : results) {
     metrics_.push_result(r.result);
@@ -128,11 +125,11 @@ void Deliverer::on_results(std::size_t replica, std::uint64_t id,
       continue;
     }
     if (r.result != DeliverResult::kUnknown) {
-      std::erase(pending.unanswered, r.uid);
+      forget(pending.unanswered, r.uid);
       continue;
     }
     if (replica != pending.replica) continue;  // that replica was given up already
-    std::erase(pending.unanswered, r.uid);
+    forget(pending.unanswered, r.uid);
     const auto asked = std::ranges::find(pending.delivery.targets, r.uid, &Target::uid);
     if (asked == pending.delivery.targets.end()) continue;
     unknown.push_back({r.uid, r.slot == 0 ? asked->slots : 1U << (r.slot & 31U)});
@@ -145,17 +142,17 @@ void Deliverer::on_results(std::size_t replica, std::uint64_t id,
     for (const Target& still : unanswered_targets(pending)) unknown.push_back(still);
     retry_elsewhere(id, pending, unknown);
   }
-  if (pending.unanswered.empty() && !pending.on_ack) pending_.erase(it);
+  if (pending.unanswered.empty() && !pending.on_ack) finish(it, false);
 }
 
 void Deliverer::on_replica_down(std::size_t replica) {
   std::vector<std::uint64_t> lost;
-  for (const auto& [id, pending] : pending_) {
-    if (pending.replica == replica) lost.push_back(id);
+  for (const auto& [id, number] : index_) {
+    if (rows_[number].replica == replica) lost.push_back(id);
   }
   std::ranges::sort(lost);  // ids rise with time: one conversation's messages keep their order
   for (const std::uint64_t id : lost) {
-    Pending& pending = pending_.find(id)->second;
+    Pending& pending = rows_[index_.find(id)->second];
     retry_elsewhere(id, pending,
                     pending.on_ack ? pending.delivery.targets : unanswered_targets(pending));
   }
@@ -164,25 +161,32 @@ void Deliverer::on_replica_down(std::size_t replica) {
 void Deliverer::tick() {
   const MonoTime now = clock_.now();
   while (!unanswered_.empty() && unanswered_.front().at <= now) {
-    const std::uint64_t id = unanswered_.front().id;
+    const Due due = unanswered_.front();
     unanswered_.pop_front();
-    const auto it = pending_.find(id);
-    if (it == pending_.end()) continue;
-    retry_elsewhere(id, it->second, unanswered_targets(it->second));
+    const auto it = index_.find(due.id);
+    if (it == index_.end()) continue;
+    forgotten_.push_back({due.at - options_.unanswered_after + options_.forget_after, due.id});
+    Pending& pending = rows_[it->second];
+    retry_elsewhere(due.id, pending, unanswered_targets(pending));
   }
   while (!forgotten_.empty() && forgotten_.front().at <= now) {
     const std::uint64_t id = forgotten_.front().id;
     forgotten_.pop_front();
-    const auto it = pending_.find(id);
-    if (it == pending_.end()) continue;
-    if (!it->second.unanswered.empty()) metrics_.push_unanswered();
+    const auto it = index_.find(id);
+    if (it == index_.end()) continue;
+    if (!rows_[it->second].unanswered.empty()) metrics_.push_unanswered();
     finish(it, false);
   }
 }
 
-void Deliverer::finish(Map::iterator it, bool acked) {
-  auto on_ack = std::move(it->second.on_ack);
-  pending_.erase(it);
+void Deliverer::finish(Index::iterator it, bool acked) {
+  const Number number = it->second;
+  index_.erase(it);
+  Pending& row = rows_[number];
+  auto on_ack = std::exchange(row.on_ack, {});
+  row.on_result = {};
+  row.delivery = {};
+  rows_.release(number);
   if (on_ack) on_ack(acked);
 }
 

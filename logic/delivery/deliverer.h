@@ -2,8 +2,10 @@
 
 #include <cstdint>
 #include <deque>
-#include <unordered_map>
+#include <span>
 
+#include "common/flat/flat_map.h"
+#include "common/flat/slab.h"
 #include "logic/ports/router_port.h"
 
 namespace hy::logic {
@@ -33,20 +35,20 @@ class Deliverer {
   void deliver_until_ack(Delivery delivery, Uid receiver, std::move_only_function<void(bool)> done);
 
   /// Results from a replica; those of forgotten deliveries are counted and dropped.
-  void on_results(std::size_t replica, std::uint64_t id, const std::vector<TargetResult>& results);
+  void on_results(std::size_t replica, std::uint64_t id, std::span<const TargetResult> results);
   /// Its unanswered deliveries are tried elsewhere at once.
   void on_replica_down(std::size_t replica);
   /// Every 10 ms or so.
   void tick();
 
-  [[nodiscard]] std::size_t pending() const { return pending_.size(); }
+  [[nodiscard]] std::size_t pending() const { return index_.size(); }
   /// No replica is READY: pushes may be missing, so devices are asked to poll.
   [[nodiscard]] bool pushes_may_be_missing() const;
 
  private:
   struct Pending {
     Delivery delivery;
-    std::vector<Uid> unanswered;
+    SmallVector<Uid, 2> unanswered;
     std::size_t replica = 0;
     int tries = 0;
     Uid receiver;
@@ -57,25 +59,28 @@ class Deliverer {
     MonoTime at{};
     std::uint64_t id = 0;
   };
-  using Map = std::unordered_map<std::uint64_t, Pending>;
+  using Number = Slab<Pending>::Number;
+  using Index = FlatMap<std::uint64_t, Number>;
 
-  void start(Pending pending);
+  void start(Delivery delivery, Uid receiver, FirstResult on_result,
+             std::move_only_function<void(bool)> on_ack);
   [[nodiscard]] std::optional<std::size_t> choose(const Delivery& delivery,
                                                   std::optional<std::size_t> other_than) const;
   void send(std::uint64_t id, Pending& pending, std::size_t replica,
-            const std::vector<Target>& targets);
-  void retry_elsewhere(std::uint64_t id, Pending& pending, const std::vector<Target>& targets);
-  [[nodiscard]] std::vector<Target> unanswered_targets(const Pending& pending) const;
-  void finish(Map::iterator it, bool acked);
+            std::span<const Target> targets);
+  void retry_elsewhere(std::uint64_t id, Pending& pending, std::span<const Target> targets);
+  [[nodiscard]] static Targets unanswered_targets(const Pending& pending);
+  void finish(Index::iterator it, bool acked);
 
   RouterPort& router_;
   const Clock& clock_;
   Metrics& metrics_;
   Options options_;
   std::uint64_t last_id_ = 0;
-  Map pending_;
+  Slab<Pending> rows_;
+  Index index_;                 ///< id -> row
   std::deque<Due> unanswered_;  ///< ascending: one constant delay each
-  std::deque<Due> forgotten_;
+  std::deque<Due> forgotten_;   ///< those that were still here then
 };
 
 }  // namespace hy::logic

@@ -26,8 +26,9 @@ void Receipts::read(ConversationId conversation, Uid by, Slot by_slot, Seq seq) 
 }
 
 void Receipts::add(Uid to, const ReceiptItem& item) {
-  std::vector<ReceiptItem>& items = items_[to];
-  if (items.empty()) order_.push_back(to);
+  const auto [line, is_new] = line_of_.try_emplace(to, lines_.size());
+  if (is_new) lines_.push_back({to, {}});
+  auto& items = lines_[line->second].items;
   // Cumulative: one item per conversation, person and kind.
   const auto same = std::ranges::find_if(items, [&item](const ReceiptItem& known) {
     return known.conversation == item.conversation && known.by == item.by &&
@@ -41,11 +42,10 @@ void Receipts::add(Uid to, const ReceiptItem& item) {
 }
 
 void Receipts::flush() {
-  if (order_.empty()) return;
+  if (lines_.empty()) return;
   sync_point("logic.before_receipts");
   const MonoTime now = clock_.now();
-  for (const Uid to : order_) {
-    const std::vector<ReceiptItem>& items = items_[to];
+  for (const auto& [to, items] : lines_) {
     Delivery delivery;
     delivery.type = kTypeReceipt;
     delivery.body = encode_receipts(items);
@@ -58,8 +58,8 @@ void Receipts::flush() {
     }
     deliverer_.deliver(std::move(delivery));
   }
-  order_.clear();
-  items_.clear();
+  lines_.clear();
+  line_of_.clear();
 }
 
 }  // namespace hy::logic

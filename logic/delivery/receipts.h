@@ -1,8 +1,9 @@
 #pragma once
 
-#include <unordered_map>
 #include <vector>
 
+#include "common/flat/flat_map.h"
+#include "common/flat/small_vector.h"
 #include "logic/command/client_body.h"
 #include "logic/delivery/deliverer.h"
 #include "logic/delivery/trace_ring.h"
@@ -38,8 +39,12 @@ class Receipts {
   Deliverer& deliverer_;
   TraceRing& trace_;
   const Clock& clock_;
-  std::vector<Uid> order_;  ///< senders in the order of their first item: no map order leaks out
-  std::unordered_map<Uid, std::vector<ReceiptItem>> items_;
+  struct Line {
+    Uid to;
+    SmallVector<ReceiptItem, 1> items;
+  };
+  std::vector<Line> lines_;  ///< senders in the order of their first item: no map order leaks out
+  FlatMap<Uid, std::size_t> line_of_;
 };
 
 }  // namespace hy::logic

@@ -7,7 +7,7 @@
 
 namespace hy::logic {
 
-std::vector<Target> pair_targets(Uid receiver, Uid sender, Slot sender_slot) {
+Targets pair_targets(Uid receiver, Uid sender, Slot sender_slot) {
   std::uint32_t others = 0;
   for (std::uint32_t slot = 1; slot <= kSlotMax; ++slot) {
     if (slot != static_cast<std::uint32_t>(sender_slot)) others |= 1U << slot;

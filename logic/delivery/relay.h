@@ -38,6 +38,6 @@ class Relay {
 };
 
 /// The receiver on all devices, the sender on all others.
-std::vector<Target> pair_targets(Uid receiver, Uid sender, Slot sender_slot);
+Targets pair_targets(Uid receiver, Uid sender, Slot sender_slot);
 
 }  // namespace hy::logic

@@ -1,6 +1,7 @@
 #include "logic/delivery/send_pipeline.h"
 
 #include "common/base/test_hooks.h"
+#include "common/flat/recycler.h"
 #include "logic/command/client_body.h"
 #include "logic/domain/permission.h"
 #include "logic/metrics.h"
@@ -20,7 +21,7 @@ bool is_store_away(Errc code) {
 }  // namespace
 
 void SendPipeline::run(SendOrder order, SessionFifo::Turn turn, Done<SendOutcome> done) {
-  auto op = std::make_shared<Op>();
+  auto op = std::allocate_shared<Op>(RecyclingAllocator<Op>{});
   op->began = p_.clock.now();
   op->trace = p_.trace.begin(order.client_msg_id, order.conversation, order.call.trace, order.dyed,
                              op->began);
@@ -75,8 +76,9 @@ void SendPipeline::append(const OpPtr& op, std::uint64_t member_version) {
   request.call = op->order.call;
   request.dyed = op->order.dyed;
   if (mutant(Mutant::kPushBeforeCommit)) {
-    p_.relay.run(message_of(*op, Seq{}, 0), op->order.sender_slot, op->order.receiver,
-                 op->order.call, [](bool) {});
+    StoredMessage early = message_of(*op, Seq{}, 0);
+    early.body = op->append.body;
+    p_.relay.run(early, op->order.sender_slot, op->order.receiver, op->order.call, [](bool) {});
   }
   sync_point("logic.after_rules_before_append");
   p_.trace.mark(op->trace, Rung::kAppendSent, now);
@@ -114,14 +116,19 @@ void SendPipeline::on_stored(const OpPtr& op, const Appended& stored) {
     row->batch = stored.batch;
   }
   p_.metrics.send_stored(now - op->began, stored.repeat);
-  op->done(SendOutcome{
-      .relayed = false, .seq = stored.seq, .server_ms = stored.server_ms, .repeat = stored.repeat});
+  op->done(SendOutcome{.conversation = op->order.conversation,
+                       .relayed = false,
+                       .seq = stored.seq,
+                       .server_ms = stored.server_ms,
+                       .repeat = stored.repeat});
   sync_point("logic.after_ack_before_deliver");
   p_.trace.mark(op->trace, Rung::kAcked, now);
   // committed → acknowledged → looked up → pushed: a device that registered too late for this
   // look-up syncs after the commit. A repeat is pushed too: the first try may have died before its
   // push.
-  push(op, message_of(*op, stored.seq, stored.server_ms));
+  StoredMessage message = message_of(*op, stored.seq, stored.server_ms);
+  message.body = std::move(op->append.body);
+  push(op, message);
 }
 
 void SendPipeline::push(const OpPtr& op, const StoredMessage& message) {
@@ -154,7 +161,9 @@ void SendPipeline::relay(const OpPtr& op, const Error& why) {
     return refuse(op, rate.error());
   }
   sync_point("logic.before_relay");
-  p_.relay.run(message_of(*op, Seq{}, 0), op->order.sender_slot, op->order.receiver, op->order.call,
+  StoredMessage message = message_of(*op, Seq{}, 0);
+  message.body = op->append.body;
+  p_.relay.run(message, op->order.sender_slot, op->order.receiver, op->order.call,
                [this, op](bool acked) {
                  if (!acked) {
                    p_.metrics.send_unknown();
@@ -164,7 +173,9 @@ void SendPipeline::relay(const OpPtr& op, const Error& why) {
                  sync_point("logic.after_relay_before_acked");
                  p_.trace.mark(op->trace, Rung::kRelayed, p_.clock.now());
                  p_.metrics.send_relayed();
-                 op->done(SendOutcome{.relayed = true, .recheck_after = p_.relay.recheck_after()});
+                 op->done(SendOutcome{.conversation = op->order.conversation,
+                                      .relayed = true,
+                                      .recheck_after = p_.relay.recheck_after()});
                });
 }
 
@@ -180,7 +191,7 @@ StoredMessage SendPipeline::message_of(const Op& op, Seq seq, std::int64_t serve
           .sender = op.order.sender,
           .client_msg_id = op.order.client_msg_id,
           .kind = op.order.kind,
-          .body = op.append.body,
+          .body = {},
           .server_ms = server_ms};
 }
 

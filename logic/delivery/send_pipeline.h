@@ -29,6 +29,7 @@ struct SendOrder {
 };
 
 struct SendOutcome {
+  ConversationId conversation{};
   bool relayed = false;  ///< else stored
   Seq seq{};
   std::int64_t server_ms = 0;
@@ -78,6 +79,7 @@ class SendPipeline {
   void push(const OpPtr& op, const StoredMessage& message);
   void relay(const OpPtr& op, const Error& why);
   void refuse(const OpPtr& op, Error error);
+  /// Without its body.
   [[nodiscard]] static StoredMessage message_of(const Op& op, Seq seq, std::int64_t server_ms);
 
   Ports p_;

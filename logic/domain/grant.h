@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <vector>
 
 #include "common/base/secret.h"
 #include "common/wire/grant.h"
@@ -11,7 +12,8 @@ namespace hy::logic {
 
 /// Proof that a logic let this session in through this entry and connection: an entry that was
 /// taken over cannot act for people who are not connected to it (security.md E12). Any logic checks
-/// it.
+/// it. One thread: what a check has proven is remembered, in a table of fixed size, and the same
+/// bytes for the same facts are then compared and not computed again.
 class Grants {
  public:
   /// token_seed: 32 bytes. life: how long a grant holds; renewed when less than half of it is left.
@@ -27,7 +29,18 @@ class Grants {
   }
 
  private:
+  /// A session whose grant was computed here and found right, with all that the grant binds.
+  struct Proven {
+    SessionInfo session;
+    EntryId entry;
+    ConnId conn;
+    friend bool operator==(const Proven&, const Proven&) = default;
+  };
+  static constexpr std::size_t kProvenRows = 8'192;  // 64 bytes each
+
   wire::GrantKey key_;
+  /// By connection, one row each: connections of one entry are numbered densely.
+  mutable std::vector<Proven> proven_;
   std::chrono::seconds life_;
 };
 

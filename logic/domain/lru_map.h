@@ -1,29 +1,38 @@
 #pragma once
 
 #include <cstddef>
-#include <list>
-#include <unordered_map>
+#include <cstdint>
+#include <deque>
+#include <limits>
 #include <utility>
+#include <vector>
 
 #include "common/base/check.h"
+#include "common/flat/flat_map.h"
 
 namespace hy::logic {
 
 /// A map that forgets the least recently used entry when it is full. Not thread-safe; pointers stay
-/// valid until the next put or erase.
+/// valid until the next put or erase. entries_max: 1 .. 2^32 - 2. The rows lie in blocks that are
+/// never moved, linked by their numbers: a use allocates nothing, and growing moves the index
+/// alone.
 template <class Key, class Value>
 class LruMap {
  public:
   explicit LruMap(std::size_t entries_max) : entries_max_(entries_max) {
-    HY_CHECK(entries_max > 0);
+    HY_CHECK(entries_max > 0 && entries_max < kNone);
   }
 
   /// nullptr: not known. Counts as a use.
   [[nodiscard]] Value* find(const Key& key) {
     const auto it = index_.find(key);
     if (it == index_.end()) return nullptr;
-    order_.splice(order_.begin(), order_, it->second);
-    return &it->second->second;
+    const Number number = it->second;
+    if (number != newest_) {
+      unlink(number);
+      link_newest(number);
+    }
+    return &rows_[number].value;
   }
 
   Value& put(const Key& key, Value value) {
@@ -31,29 +40,62 @@ class LruMap {
       *known = std::move(value);
       return *known;
     }
-    if (index_.size() == entries_max_) {
-      index_.erase(order_.back().first);
-      order_.pop_back();
+    if (index_.size() == entries_max_) erase(Key(rows_[oldest_].key));
+    Number number = static_cast<Number>(rows_.size());
+    if (free_.empty()) {
+      rows_.push_back({key, std::move(value), kNone, kNone});
+    } else {
+      number = free_.back();
+      free_.pop_back();
+      rows_[number] = {key, std::move(value), kNone, kNone};
     }
-    order_.emplace_front(key, std::move(value));
-    index_.emplace(key, order_.begin());
-    return order_.front().second;
+    link_newest(number);
+    index_.emplace(key, number);
+    return rows_[number].value;
   }
 
   void erase(const Key& key) {
     const auto it = index_.find(key);
     if (it == index_.end()) return;
-    order_.erase(it->second);
+    const Number number = it->second;
     index_.erase(it);
+    unlink(number);
+    rows_[number].value = Value{};
+    free_.push_back(number);
   }
 
   [[nodiscard]] std::size_t size() const { return index_.size(); }
 
  private:
-  using Order = std::list<std::pair<Key, Value>>;
+  using Number = std::uint32_t;
+  static constexpr Number kNone = std::numeric_limits<Number>::max();
+  struct Row {
+    Key key;
+    Value value;
+    Number newer;
+    Number older;
+  };
+
+  void link_newest(Number number) {
+    rows_[number].newer = kNone;
+    rows_[number].older = newest_;
+    if (newest_ != kNone) rows_[newest_].newer = number;
+    newest_ = number;
+    if (oldest_ == kNone) oldest_ = number;
+  }
+
+  void unlink(Number number) {
+    const Row& row = rows_[number];
+    (row.newer == kNone ? newest_ : rows_[row.newer].older) = row.older;
+    (row.older == kNone ? oldest_ : rows_[row.older].newer) = row.newer;
+  }
+
   std::size_t entries_max_;
-  Order order_;
-  std::unordered_map<Key, typename Order::iterator> index_;
+  std::deque<Row> rows_;
+  std::vector<Number> free_;
+  Number newest_ = kNone;
+  Number oldest_ = kNone;
+  FlatMap<Key, Number> index_;
 };
 
 }  // namespace hy::logic

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <span>
 
+#include "common/flat/small_vector.h"
 #include "logic/ports/types.h"
 
 namespace hy::logic {
@@ -10,6 +12,8 @@ struct Target {
   Uid uid{};
   std::uint32_t slots = 0;  ///< bit mask 1 << slot; 0 = all
 };
+/// A pair has two.
+using Targets = SmallVector<Target, 2>;
 /// One notification for the devices of a few people.
 struct Delivery {
   std::uint32_t type = 0;  ///< inner type of the notification
@@ -18,7 +22,7 @@ struct Delivery {
   Seq seq{};
   Uid sender{};
   std::optional<ClientMsgId> client_msg_id{};
-  std::vector<Target> targets{};
+  Targets targets{};
   bool numbered = false;   ///< takes a push number and waits for PUSH_ACK
   bool until_ack = false;  ///< a second result `acked` is wanted
   MonoTime deadline{};
@@ -61,7 +65,7 @@ class RouterPort {
   [[nodiscard]] virtual bool is_ready(std::size_t replica) const = 0;
   /// Precondition: is_up(replica). id 0: no result wanted.
   virtual void deliver(std::size_t replica, std::uint64_t id, const Delivery& delivery,
-                       const std::vector<Target>& targets, Millis remaining) = 0;
+                       std::span<const Target> targets, Millis remaining) = 0;
   /// To every replica that is up; idempotent, fenced by the epoch.
   virtual void kick(const KickOrder& order) = 0;
 };

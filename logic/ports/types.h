@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -77,7 +78,8 @@ struct SessionInfo {
   std::uint32_t auth_epoch = 0;
   std::uint32_t conn_counter = 0;
   std::int64_t grant_expires_s = 0;  ///< unix seconds
-  Bytes grant{};                     ///< 16 bytes
+  std::array<std::uint8_t, 16> grant{};
+  friend bool operator==(const SessionInfo&, const SessionInfo&) = default;
 };
 
 }  // namespace hy::logic

@@ -2,16 +2,16 @@
 
 #include <functional>
 #include <string>
-#include <unordered_map>
 #include <vector>
 
+#include "common/flat/flat_map.h"
+#include "common/flow/deadline_wheel.h"
 #include "common/flow/retry.h"
 #include "common/rpc/stream.h"
 #include "hy/das/v1/logic_stream.pb.h"
 #include "logic/ports/account_port.h"
 #include "logic/ports/message_log_port.h"
 #include "logic/ports/relation_port.h"
-#include "logic/rpc/deadline_wheel.h"
 
 namespace hy::logic {
 
@@ -131,9 +131,9 @@ class DasClient final : public MessageLogPort, public RelationPort, public Accou
   StoreMarks marks_;
   flow::RetryBudget retries_;
   std::uint64_t last_id_ = 0;
-  std::unordered_map<std::uint64_t, PendingAppend> appends_;
-  std::unordered_map<std::uint64_t, PendingCall> calls_;
-  DeadlineWheel wheel_;
+  FlatMap<std::uint64_t, PendingAppend> appends_;
+  FlatMap<std::uint64_t, PendingCall> calls_;
+  flow::DeadlineWheel wheel_;
   std::vector<std::uint64_t> due_;
 };
 

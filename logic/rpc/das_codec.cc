@@ -1,5 +1,7 @@
 #include "logic/rpc/das_codec.h"
 
+#include "logic/ports/id_bytes.h"
+
 namespace hy::logic {
 namespace pb = hy::das::v1;
 namespace {
@@ -47,15 +49,15 @@ Error error_of(const hy::common::v1::Failure& failure) {
 }
 
 void encode(const AppendRequest& request, pb::Append& out) {
-  out.set_conversation(request.conversation.to_bytes());
+  put_id(request.conversation, *out.mutable_conversation());
   out.set_sender(request.sender.value());
-  out.set_client_msg_id(request.client_msg_id.to_bytes());
-  out.set_payload_hash(std::string(as_text(request.payload_hash)));
+  put_id(request.client_msg_id, *out.mutable_client_msg_id());
+  out.set_payload_hash(request.payload_hash.data(), request.payload_hash.size());
   out.set_kind(request.kind);
   out.set_body(request.body);
   out.set_countable(request.countable);
   out.set_member_version(request.member_version);
-  if (request.after) out.set_after_client_msg_id(request.after->to_bytes());
+  if (request.after) put_id(*request.after, *out.mutable_after_client_msg_id());
   out.set_trace(request.call.trace.value());
   out.set_dyed(request.dyed);
 }

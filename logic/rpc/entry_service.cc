@@ -26,7 +26,8 @@ SessionInfo session_of(const hy::common::v1::Session& in) {
   out.auth_epoch = in.auth_epoch();
   out.conn_counter = in.conn_counter();
   out.grant_expires_s = in.grant_expires_s();
-  out.grant = in.grant();
+  // Of another length it is none: zeros never pass.
+  if (in.grant().size() == out.grant.size()) std::ranges::copy(in.grant(), out.grant.begin());
   return out;
 }
 
@@ -36,7 +37,7 @@ void fill(const SessionInfo& session, hy::common::v1::Session& out) {
   out.set_auth_epoch(session.auth_epoch);
   out.set_conn_counter(session.conn_counter);
   out.set_grant_expires_s(session.grant_expires_s);
-  out.set_grant(session.grant);
+  out.set_grant(session.grant.data(), session.grant.size());
 }
 
 }  // namespace
@@ -129,9 +130,9 @@ void EntryService::forward(Session& session, pb::Forward& in, MonoTime arrival) 
   context.trace =
       in.trace() != 0 ? TraceId{in.trace()} : make_trace_id(options_.incarnation, ++last_request_);
   context.dyed = in.dyed();
-  context.peer_ip = std::move(*in.mutable_peer_ip());
+  if (!in.peer_ip().empty()) context.peer_ip = in.peer_ip();
   ++in_flight_;
-  dispatcher_->dispatch(std::move(context), std::move(*in.mutable_body()));
+  dispatcher_->dispatch(std::move(context), in.body());
 }
 
 void EntryService::reply(const RequestContext& context, Answer answer) {

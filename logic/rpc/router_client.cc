@@ -1,6 +1,7 @@
 #include "logic/rpc/router_client.h"
 
 #include "logic/delivery/deliverer.h"
+#include "logic/ports/id_bytes.h"
 
 namespace hy::logic {
 namespace pb = hy::router::v1;
@@ -8,6 +9,7 @@ namespace {
 
 constexpr std::size_t kDeliverOverheadBytes = 128;
 constexpr std::size_t kKickBytes = 96;
+constexpr int kOutcomeNumbers = 3;
 
 }  // namespace
 
@@ -39,17 +41,28 @@ void RouterClient::on_down(std::size_t replica) {
 void RouterClient::on_batch(std::size_t replica, pb::RouterAnswerBatch& batch) {
   if (batch.has_hello() || batch.ready_changed()) replicas_[replica].is_ready = batch.ready();
   if (batch.has_goodbye()) replicas_[replica].is_leaving = true;
-  std::vector<TargetResult> results;
+  // What routers wrote before there were outcomes.
   for (const pb::DeliverResults& answer : batch.results()) {
-    results.clear();
-    for (const pb::TargetResult& r : answer.results()) {
-      const bool is_known = r.result() >= 1 && r.result() <= 5;
-      results.push_back(
-          {Uid{r.uid()}, r.slot(),
-           is_known ? static_cast<DeliverResult>(r.result()) : DeliverResult::kUnknown});
-    }
-    deliverer_->on_results(replica, answer.id(), results);
+    results_.clear();
+    for (const pb::TargetResult& r : answer.results()) add_result(r.uid(), r.slot(), r.result());
+    deliverer_->on_results(replica, answer.id(), results_);
   }
+  const auto& all = batch.outcomes();
+  for (int i = 0; i + kOutcomeNumbers <= all.size();) {
+    const std::uint64_t id = all[i];
+    results_.clear();
+    for (; i + kOutcomeNumbers <= all.size() && all[i] == id; i += kOutcomeNumbers) {
+      add_result(all[i + 1], all[i + 2] >> 3U, all[i + 2] & 7U);
+    }
+    deliverer_->on_results(replica, id, results_);
+  }
+}
+
+/// A result of a newer router counts as unknown.
+void RouterClient::add_result(std::uint64_t uid, std::uint64_t slot, std::uint64_t result) {
+  const bool is_known = result >= 1 && result <= 5;
+  results_.push_back({Uid{uid}, static_cast<std::uint32_t>(slot),
+                      is_known ? static_cast<DeliverResult>(result) : DeliverResult::kUnknown});
 }
 
 std::vector<std::string> RouterClient::missing() const {
@@ -69,18 +82,18 @@ bool RouterClient::is_ready(std::size_t replica) const {
 }
 
 void RouterClient::deliver(std::size_t replica, std::uint64_t id, const Delivery& delivery,
-                           const std::vector<Target>& targets, Millis remaining) {
+                           std::span<const Target> targets, Millis remaining) {
   const Out& stream = replicas_[replica].stream;
   pb::Deliver& out = *stream.next().add_delivers();
   out.set_id(id);
   out.set_type(delivery.type);
   out.set_body(delivery.body);
   if (delivery.conversation != ConversationId{}) {
-    out.set_conversation(delivery.conversation.to_bytes());
+    put_id(delivery.conversation, *out.mutable_conversation());
   }
   out.set_seq(delivery.seq.value());
   out.set_sender(delivery.sender.value());
-  if (delivery.client_msg_id) out.set_client_msg_id(delivery.client_msg_id->to_bytes());
+  if (delivery.client_msg_id) put_id(*delivery.client_msg_id, *out.mutable_client_msg_id());
   for (const Target& target : targets) {
     pb::Target& t = *out.add_targets();
     t.set_uid(target.uid.value());

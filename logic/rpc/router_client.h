@@ -31,7 +31,7 @@ class RouterClient final : public RouterPort {
   [[nodiscard]] bool is_up(std::size_t replica) const override;
   [[nodiscard]] bool is_ready(std::size_t replica) const override;
   void deliver(std::size_t replica, std::uint64_t id, const Delivery& delivery,
-               const std::vector<Target>& targets, Millis remaining) override;
+               std::span<const Target> targets, Millis remaining) override;
   void kick(const KickOrder& order) override;
 
  private:
@@ -42,7 +42,10 @@ class RouterClient final : public RouterPort {
     bool is_ready = false;
     bool is_leaving = false;
   };
+  void add_result(std::uint64_t uid, std::uint64_t slot, std::uint64_t result);
+
   std::vector<Replica> replicas_;
+  std::vector<TargetResult> results_;  ///< of the delivery that is read now
   Deliverer* deliverer_ = nullptr;
 };
 

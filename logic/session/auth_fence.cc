@@ -7,9 +7,29 @@
 
 namespace hy::logic {
 
-void AuthFence::check(SlotKey key, std::uint32_t auth_epoch, Answer answer) {
+namespace {
+
+/// "No such user" is 0, and stale whatever is shown.
+bool is_stale(std::uint32_t known, std::uint32_t shown) {
+  return known == 0 || shown < known;
+}
+
+}  // namespace
+
+const AuthFence::Known* AuthFence::fresh(SlotKey key) {
   const Known* known = known_.find(key);
-  if (known != nullptr && clock_.now() - known->asked_at <= options_.fresh_for) {
+  if (known == nullptr || clock_.now() - known->asked_at > options_.fresh_for) return nullptr;
+  return known;
+}
+
+std::optional<bool> AuthFence::is_stale_now(SlotKey key, std::uint32_t auth_epoch) {
+  const Known* known = fresh(key);
+  if (known == nullptr) return std::nullopt;
+  return is_stale(known->auth_epoch, auth_epoch);
+}
+
+void AuthFence::check(SlotKey key, std::uint32_t auth_epoch, Answer answer) {
+  if (fresh(key) != nullptr) {
     answer(judge(key, auth_epoch, {}));
     return;
   }
@@ -88,7 +108,7 @@ AuthFence::Verdict AuthFence::judge(SlotKey key, std::uint32_t auth_epoch, std::
   if (known == nullptr) return verdict;
   verdict.is_known = true;
   verdict.auth_epoch = known->auth_epoch;
-  verdict.is_stale = known->auth_epoch == 0 || auth_epoch < known->auth_epoch;
+  verdict.is_stale = is_stale(known->auth_epoch, auth_epoch);
   return verdict;
 }
 

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -32,6 +33,8 @@ class AuthFence {
   AuthFence(AccountPort& accounts, const Clock& clock, Options options)
       : accounts_(accounts), clock_(clock), options_(options), known_(options.keys_max) {}
 
+  /// Whether the session is stale, where knowledge is fresh; nothing: check() has to ask.
+  [[nodiscard]] std::optional<bool> is_stale_now(SlotKey key, std::uint32_t auth_epoch);
   /// `answer` is called now when knowledge is fresh, else when das has answered or cannot.
   void check(SlotKey key, std::uint32_t auth_epoch, Answer answer);
   /// The same, but das is always asked: logins show the name.
@@ -53,6 +56,7 @@ class AuthFence {
   };
 
   void ask(SlotKey key, std::uint32_t auth_epoch, Answer answer);
+  [[nodiscard]] const Known* fresh(SlotKey key);
   [[nodiscard]] Verdict judge(SlotKey key, std::uint32_t auth_epoch, std::string name);
   void settle(const std::vector<SlotKey>& keys, MonoTime asked_at,
               const Result<std::vector<KnownEpoch>>& result,

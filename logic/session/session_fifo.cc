@@ -2,16 +2,30 @@
 
 namespace hy::logic {
 
+std::optional<SessionFifo::Turn> SessionFifo::enter_now(Key key) {
+  if (is_closed_ || !lines_.try_emplace(key).second) return std::nullopt;
+  return Turn(this, key);
+}
+
 bool SessionFifo::enter(Key key, Job& job) {
   if (is_closed_) return false;
   const auto [it, is_new] = lines_.try_emplace(key);
   if (!is_new) {
-    if (it->second.waiting.size() >= waiting_max_) return false;
-    it->second.waiting.push_back(std::move(job));
+    auto& waiting = it->second.waiting;
+    if (waiting ? waiting->size() >= waiting_max_ : waiting_max_ == 0) return false;
+    if (!waiting) waiting = std::make_unique<std::deque<Job>>();
+    waiting->push_back(std::move(job));
     return true;
   }
   run(key, std::move(job));
   return true;
+}
+
+std::optional<SessionFifo::Job> SessionFifo::take_next(Line& line) {
+  if (!line.waiting || line.waiting->empty()) return std::nullopt;
+  std::optional<Job> job(std::move(line.waiting->front()));
+  line.waiting->pop_front();
+  return job;
 }
 
 // A loop rather than recursion: a job that ends at once must not stack the whole line.
@@ -26,33 +40,32 @@ void SessionFifo::run(Key key, Job job) {
     Line& line = lines_.find(key)->second;
     line.is_running = false;
     if (!line.is_free) return;  // its turn is kept: release() goes on
-    if (line.waiting.empty()) {
+    auto following = take_next(line);
+    if (!following) {
       lines_.erase(key);
       return;
     }
-    job = std::move(line.waiting.front());
-    line.waiting.pop_front();
+    job = *std::move(following);
   }
 }
 
 void SessionFifo::close() {
   is_closed_ = true;
-  for (auto& [key, line] : lines_) line.waiting.clear();
+  for (auto& [key, line] : lines_) line.waiting.reset();
 }
 
 void SessionFifo::next(Key key) {
-  Line& line = lines_.find(key)->second;
-  if (line.is_running) {
-    line.is_free = true;
+  const auto it = lines_.find(key);
+  if (it->second.is_running) {
+    it->second.is_free = true;
     return;
   }
-  if (line.waiting.empty()) {
-    lines_.erase(key);
+  auto job = take_next(it->second);
+  if (!job) {
+    lines_.erase(it);
     return;
   }
-  Job job = std::move(line.waiting.front());
-  line.waiting.pop_front();
-  run(key, std::move(job));
+  run(key, *std::move(job));
 }
 
 }  // namespace hy::logic

@@ -4,10 +4,12 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
-#include <unordered_map>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include "common/base/ids.h"
+#include "common/flat/flat_map.h"
 
 namespace hy::logic {
 
@@ -49,6 +51,9 @@ class SessionFifo {
 
   explicit SessionFifo(std::size_t waiting_max) : waiting_max_(waiting_max) {}
 
+  /// The turn itself when nobody of this session is before: no job has to be made for it. Nothing:
+  /// enter() with a job.
+  std::optional<Turn> enter_now(Key key);
   /// Runs `job` now, or when its turn comes. False: `waiting_max` are waiting already; `job` is
   /// untouched.
   bool enter(Key key, Job& job);
@@ -64,17 +69,18 @@ class SessionFifo {
     }
   };
   struct Line {
-    std::deque<Job> waiting;
+    std::unique_ptr<std::deque<Job>> waiting;  ///< made when somebody has to wait: most never do
     bool is_running = false;  ///< a job of this line is on the stack: its release only marks
     bool is_free = false;
   };
 
+  [[nodiscard]] static std::optional<Job> take_next(Line& line);
   void next(Key key);
   void run(Key key, Job job);
 
   std::size_t waiting_max_;
   bool is_closed_ = false;
-  std::unordered_map<Key, Line, KeyHash> lines_;
+  FlatMap<Key, Line, KeyHash, std::equal_to<Key>> lines_;
 };
 
 }  // namespace hy::logic

@@ -1,6 +1,7 @@
 #include "router/deliver/deliver_fanout.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "common/base/test_hooks.h"
 
@@ -36,77 +37,101 @@ void DeliverFanout::count(DeliverResult result, std::uint64_t n) {
   if (result == DeliverResult::kUnknown) stats_.answers_unknown += n;
 }
 
-void DeliverFanout::resolve(const Target& target, Resolved& out, MonoTime now) {
+void DeliverFanout::resolve(const Target& target, MonoTime now) {
   bool any = false;
   std::array<Row, kSlotMax> rows;
   for (const Row& row : std::span(rows).first(table_.find_all(target.uid, rows))) {
-    if (target.slots != 0 && (target.slots & (1U << static_cast<unsigned>(row.slot))) == 0)
-      continue;
+    const bool is_meant =
+        target.slots == 0 || (target.slots & (1U << static_cast<unsigned>(row.slot))) != 0;
+    if (!is_meant) continue;
     const Standing standing = judge(row, now);
     if (standing == Standing::kNone) continue;
     any = true;
     if (standing == Standing::kLive) {
-      out.by_entry[row.entry].push_back({row.conn, row.uid, row.slot, false, false});
+      found_.push_back({row.entry, found_.size(), {row.conn, row.uid, row.slot, false, false}});
     } else {
-      out.outcomes.push_back({row.uid, row.slot, DeliverResult::kUnknown});
+      outcomes_.push_back({row.uid, row.slot, DeliverResult::kUnknown});
     }
   }
   if (any) return;
   const bool may_say_gone = link_.is_ready() || mutant(Mutant::kWarmingAnswersOffline);
   const auto result = may_say_gone ? DeliverResult::kGone : DeliverResult::kUnknown;
-  out.outcomes.push_back({target.uid, Slot::kNone, result});
+  outcomes_.push_back({target.uid, Slot::kNone, result});
 }
 
 void DeliverFanout::deliver(LogicId logic, const Delivery& delivery,
                             std::span<const Target> targets, MonoTime now) {
   link_.observe(now);
-  Resolved resolved;
+  found_.clear();
+  outcomes_.clear();
   for (const Target& target : targets.first(std::min(targets.size(), kFetchAhead)))
     table_.prefetch(target.uid);
   for (std::size_t i = 0; i < targets.size(); ++i) {
     if (i < rules_.targets_max) {
-      resolve(targets[i], resolved, now);
+      resolve(targets[i], now);
     } else {
-      resolved.outcomes.push_back({targets[i].uid, Slot::kNone, DeliverResult::kUnknown});
+      outcomes_.push_back({targets[i].uid, Slot::kNone, DeliverResult::kUnknown});
     }
   }
   sync_point("router.after_resolve_before_forward");
-  for (auto& [entry, legs] : resolved.by_entry) {
-    forward(logic, delivery, entry, std::move(legs), resolved.outcomes, now);
+  // One forward an entry, in the order of their numbers.
+  if (found_.size() > 1) {
+    std::ranges::sort(found_, {}, [](const Found& f) { return std::pair(f.entry, f.place); });
   }
-  for (const TargetOutcome& outcome : resolved.outcomes) count(outcome.result);
-  if (delivery.id != 0 && !resolved.outcomes.empty()) {
-    logics_.results(logic, delivery.id, resolved.outcomes);
+  for (auto first = found_.begin(); first != found_.end();) {
+    const auto last = std::find_if(first, found_.end(),
+                                   [first](const Found& f) { return f.entry != first->entry; });
+    forward(logic, delivery, {first, last}, now);
+    first = last;
   }
+  for (const TargetOutcome& outcome : outcomes_) count(outcome.result);
+  if (delivery.id != 0 && !outcomes_.empty()) logics_.results(logic, delivery.id, outcomes_);
 }
 
-void DeliverFanout::forward(LogicId logic, const Delivery& delivery, EntryId entry,
-                            std::vector<Leg> legs, std::vector<TargetOutcome>& outcomes,
+void DeliverFanout::forward(LogicId logic, const Delivery& delivery, std::span<const Found> legs,
                             MonoTime now) {
+  const EntryId entry = legs.front().entry;
   const bool wants_result = delivery.id != 0;
-  if (!entries_.has_room(entry) || (wants_result && pending_.size() >= rules_.pending_max)) {
+  if (!entries_.has_room(entry) || (wants_result && pending() >= rules_.pending_max)) {
     stats_.refused_overload += legs.size();
-    for (const Leg& leg : legs) outcomes.push_back({leg.uid, leg.slot, DeliverResult::kUnknown});
+    for (const Found& f : legs) {
+      outcomes_.push_back({f.leg.uid, f.leg.slot, DeliverResult::kUnknown});
+    }
     return;
   }
   stats_.answers_found += legs.size();
   ++stats_.forwards;
-  std::vector<ConnId> conns;
-  conns.reserve(legs.size());
-  for (const Leg& leg : legs) conns.push_back(leg.conn);
+  conns_.clear();
+  for (const Found& f : legs) conns_.push_back(f.leg.conn);
   if (!wants_result) {
-    entries_.forward(entry, 0, delivery, conns);
+    entries_.forward(entry, 0, delivery, conns_);
     return;
   }
   const Millis stated{delivery.remaining_ms};
   const Millis left =
       stated.count() == 0 ? rules_.deadline_default : std::min(stated, rules_.deadline_max);
   const std::uint64_t id = ++last_forward_;
-  entries_.forward(entry, id, delivery, conns);
+  entries_.forward(entry, id, delivery, conns_);
   sync_point("router.after_forward_before_result");
-  pending_.emplace(id, Pending{logic, delivery.id, entry, delivery.until_ack, now + left,
-                               now + std::max(left, rules_.ack_wait), std::move(legs)});
-  due_.emplace(now + left, id);
+  const Number number = rows_.take();
+  Pending& row = rows_[number];
+  row.logic = logic;
+  row.delivery_id = delivery.id;
+  row.entry = entry;
+  row.until_ack = delivery.until_ack;
+  row.deadline = now + left;
+  row.ack_deadline = now + std::max(left, rules_.ack_wait);
+  row.legs.clear();
+  for (const Found& f : legs) row.legs.push_back(f.leg);
+  index_.emplace(id, number);
+  if (!wheel_) wheel_.emplace(now);
+  wheel_->add(id, row.deadline);
+}
+
+void DeliverFanout::release(std::uint64_t id) {
+  const auto it = index_.find(id);
+  rows_.release(it->second);
+  index_.erase(it);
 }
 
 /// "Gone" of a connection that the row does not name any more says nothing about the user.
@@ -122,13 +147,13 @@ DeliverResult DeliverFanout::true_result(const Pending& pending, const Leg& leg,
 void DeliverFanout::on_results(EntryId entry, std::uint64_t id,
                                std::span<const ConnOutcome> outcomes, MonoTime now) {
   link_.observe(now);
-  const auto found = pending_.find(id);
-  if (found == pending_.end() || found->second.entry != entry) {
+  const auto found = index_.find(id);
+  if (found == index_.end() || rows_[found->second].entry != entry) {
     stats_.results_late += outcomes.size();
     return;
   }
-  Pending& pending = found->second;
-  std::vector<TargetOutcome> out;
+  Pending& pending = rows_[found->second];
+  outcomes_.clear();
   for (const ConnOutcome& outcome : outcomes) {
     const auto leg = std::ranges::find(pending.legs, outcome.conn, &Leg::conn);
     const bool is_ack = outcome.result == DeliverResult::kAcked;
@@ -140,7 +165,7 @@ void DeliverFanout::on_results(EntryId entry, std::uint64_t id,
     }
     const DeliverResult result = true_result(pending, *leg, outcome.result);
     count(result);
-    out.push_back({leg->uid, leg->slot, result});
+    outcomes_.push_back({leg->uid, leg->slot, result});
     leg->answered = true;
     const bool ack_may_follow = pending.until_ack && (result == DeliverResult::kWritten ||
                                                       result == DeliverResult::kQueued);
@@ -148,49 +173,49 @@ void DeliverFanout::on_results(EntryId entry, std::uint64_t id,
   }
   const LogicId logic = pending.logic;
   const std::uint64_t delivery_id = pending.delivery_id;
-  if (std::ranges::all_of(pending.legs, &Leg::over)) pending_.erase(found);
+  if (std::ranges::all_of(pending.legs, &Leg::over)) release(id);
   sync_point("router.result_before_logic");
-  if (!out.empty()) logics_.results(logic, delivery_id, out);
+  if (!outcomes_.empty()) logics_.results(logic, delivery_id, outcomes_);
 }
 
 void DeliverFanout::fail_unanswered(Pending& pending) {
-  std::vector<TargetOutcome> out;
+  outcomes_.clear();
   for (Leg& leg : pending.legs) {
     if (leg.answered) continue;
     leg.answered = true;
     leg.over = true;
-    out.push_back({leg.uid, leg.slot, DeliverResult::kUnknown});
+    outcomes_.push_back({leg.uid, leg.slot, DeliverResult::kUnknown});
   }
-  count(DeliverResult::kUnknown, out.size());
-  if (!out.empty()) logics_.results(pending.logic, pending.delivery_id, out);
+  count(DeliverResult::kUnknown, outcomes_.size());
+  if (!outcomes_.empty()) logics_.results(pending.logic, pending.delivery_id, outcomes_);
 }
 
 void DeliverFanout::on_entry_lost(EntryId entry) {
   std::vector<std::uint64_t> lost;
-  for (const auto& item : pending_) {
-    if (item.second.entry == entry) lost.push_back(item.first);
+  for (const auto& [id, number] : index_) {
+    if (rows_[number].entry == entry) lost.push_back(id);
   }
   std::ranges::sort(lost);  // the table's order differs from run to run
   for (const std::uint64_t id : lost) {
-    const auto found = pending_.find(id);
-    fail_unanswered(found->second);
-    pending_.erase(found);
+    fail_unanswered(rows_[index_.find(id)->second]);
+    release(id);
   }
 }
 
 void DeliverFanout::expire(MonoTime now) {
-  while (!due_.empty() && due_.top().first <= now) {
-    const std::uint64_t id = due_.top().second;
-    due_.pop();
-    const auto found = pending_.find(id);
-    if (found == pending_.end()) continue;
-    Pending& pending = found->second;
+  if (!wheel_) return;
+  expired_.clear();
+  wheel_->due(now, expired_);
+  for (const std::uint64_t id : expired_) {
+    const auto found = index_.find(id);
+    if (found == index_.end()) continue;
+    Pending& pending = rows_[found->second];
     fail_unanswered(pending);
     const bool waits_for_ack = !std::ranges::all_of(pending.legs, &Leg::over);
     if (waits_for_ack && now < pending.ack_deadline) {
-      due_.emplace(pending.ack_deadline, id);
+      wheel_->add(id, pending.ack_deadline);
     } else {
-      pending_.erase(found);
+      release(id);
     }
   }
 }

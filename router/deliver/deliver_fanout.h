@@ -1,13 +1,14 @@
 #pragma once
 
 #include <cstdint>
-#include <map>
-#include <queue>
+#include <optional>
 #include <span>
-#include <utility>
 #include <vector>
 
 #include "common/flat/flat_map.h"
+#include "common/flat/slab.h"
+#include "common/flat/small_vector.h"
+#include "common/flow/deadline_wheel.h"
 #include "router/lease/lease_table.h"
 #include "router/link/router_link.h"
 #include "router/placement/placement_table.h"
@@ -59,7 +60,7 @@ class DeliverFanout {
   /// Deadlines; call at least every LeaseRules::tick.
   void expire(MonoTime now);
   [[nodiscard]] std::vector<PlacedAnswer> query(std::span<const Uid> uids, MonoTime now);
-  [[nodiscard]] std::size_t pending() const { return pending_.size(); }
+  [[nodiscard]] std::size_t pending() const { return index_.size(); }
 
  private:
   enum class Standing : std::uint8_t { kNone, kUnknown, kLive };
@@ -77,21 +78,23 @@ class DeliverFanout {
     bool until_ack = false;
     MonoTime deadline{};
     MonoTime ack_deadline{};
-    std::vector<Leg> legs;
+    SmallVector<Leg, 2> legs;
   };
-  struct Resolved {
-    std::map<EntryId, std::vector<Leg>> by_entry;  ///< few; forwards leave in this order
-    std::vector<TargetOutcome> outcomes;
+  struct Found {
+    EntryId entry;
+    std::size_t place = 0;  ///< in the order of the targets
+    Leg leg;
   };
+  using Number = Slab<Pending>::Number;
 
   [[nodiscard]] Standing judge(const Row& row, MonoTime now) const;
-  void resolve(const Target& target, Resolved& out, MonoTime now);
-  void forward(LogicId logic, const Delivery& delivery, EntryId entry, std::vector<Leg> legs,
-               std::vector<TargetOutcome>& outcomes, MonoTime now);
+  void resolve(const Target& target, MonoTime now);
+  void forward(LogicId logic, const Delivery& delivery, std::span<const Found> legs, MonoTime now);
   [[nodiscard]] DeliverResult true_result(const Pending& pending, const Leg& leg,
                                           DeliverResult said) const;
   void count(DeliverResult result, std::uint64_t n = 1);
   void fail_unanswered(Pending& pending);
+  void release(std::uint64_t id);
 
   FanoutRules rules_;
   const PlacementTable& table_;
@@ -100,10 +103,15 @@ class DeliverFanout {
   EntryPort& entries_;
   LogicPort& logics_;
   RouterStats& stats_;
-  FlatMap<std::uint64_t, Pending> pending_;
-  using Due = std::pair<MonoTime, std::uint64_t>;
-  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_;
+  Slab<Pending> rows_;
+  FlatMap<std::uint64_t, Number> index_;  ///< forward -> row
+  std::optional<flow::DeadlineWheel> wheel_;
   std::uint64_t last_forward_ = 0;
+  // Of the call that runs now; kept for their memory.
+  std::vector<Found> found_;
+  std::vector<ConnId> conns_;
+  std::vector<TargetOutcome> outcomes_;
+  std::vector<std::uint64_t> expired_;
 };
 
 }  // namespace hy::router

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/base/error.h"
@@ -19,15 +21,16 @@ struct KickOrder {
   std::string reason;
 };
 
-/// One delivery as logic asked for it, without its targets.
+/// One delivery as logic asked for it, without its targets. The bytes are those of the batch that
+/// it came in: they are valid for the call.
 struct Delivery {
   std::uint64_t id = 0;  ///< logic's; 0: no result wanted
   std::uint32_t type = 0;
-  std::string body;
-  std::string conversation;
+  std::string_view body;
+  std::string_view conversation;
   std::uint64_t seq = 0;
   std::uint64_t sender = 0;
-  std::string client_msg_id;
+  std::string_view client_msg_id;
   std::uint32_t remaining_ms = 0;
   bool numbered = false;
   bool until_ack = false;
@@ -45,7 +48,7 @@ class EntryPort {
   [[nodiscard]] virtual bool has_room(EntryId entry) const = 0;
   /// id: this replica's number of the forward, 0 = no result wanted.
   virtual void forward(EntryId entry, std::uint64_t id, const Delivery& delivery,
-                       const std::vector<ConnId>& conns) = 0;
+                       std::span<const ConnId> conns) = 0;
   virtual void kick(EntryId entry, const KickOrder& order) = 0;
   /// Everything up to `op` is held here; 0: nothing said, a sign of life.
   virtual void ack(EntryId entry, std::uint64_t op) = 0;

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
+#include <span>
 
 #include "common/base/ids.h"
 
@@ -32,7 +32,7 @@ class LogicPort {
   virtual ~LogicPort() = default;
   /// A logic that is not there any more: dropped.
   virtual void results(LogicId logic, std::uint64_t id,
-                       const std::vector<TargetOutcome>& outcomes) = 0;
+                       std::span<const TargetOutcome> outcomes) = 0;
 };
 
 }  // namespace hy::router

@@ -11,6 +11,7 @@ namespace {
 constexpr std::uint32_t kStreamVersion = 1;
 constexpr std::size_t kForwardOverheadBytes = 96;
 constexpr std::size_t kSmallBytes = 32;
+constexpr int kOutcomeNumbers = 3;
 
 std::vector<OfferedRow> rows_of(const google::protobuf::RepeatedPtrField<v1::Row>& rows) {
   std::vector<OfferedRow> out;
@@ -56,6 +57,7 @@ class EntryService::EntryStream final : public rpc::Handler<Out, In> {
       link.on_bucket_rows(entry_, rows.bucket(), rows_of(rows.rows()), now);
     }
     for (const v1::ForwardResult& result : batch.results()) on_result(result, now);
+    on_outcomes(batch.outcomes(), now);
     if (batch.has_heartbeat()) {
       const v1::Heartbeat& beat = batch.heartbeat();
       link.on_heartbeat(entry_,
@@ -139,21 +141,34 @@ class EntryService::EntryStream final : public rpc::Handler<Out, In> {
     service_.link_->accept(offered, now);
   }
 
+  /// What entries wrote before there were outcomes.
   void on_result(const v1::ForwardResult& result, MonoTime now) {
-    std::vector<DeliverFanout::ConnOutcome> outcomes;
-    outcomes.reserve(static_cast<std::size_t>(result.results_size()));
-    for (const v1::ConnResult& conn : result.results()) {
-      const std::uint32_t value = conn.result();
-      outcomes.push_back({ConnId{conn.conn()}, value > UINT8_MAX
-                                                   ? DeliverResult::kNone
-                                                   : static_cast<DeliverResult>(value)});
+    outcomes_.clear();
+    for (const v1::ConnResult& conn : result.results()) add(conn.conn(), conn.result());
+    service_.fanout_->on_results(entry_, result.id(), outcomes_, now);
+  }
+
+  /// (forward, connection, result) one after another; those of one forward stand together.
+  void on_outcomes(const google::protobuf::RepeatedField<std::uint64_t>& all, MonoTime now) {
+    for (int i = 0; i + kOutcomeNumbers <= all.size();) {
+      const std::uint64_t id = all[i];
+      outcomes_.clear();
+      for (; i + kOutcomeNumbers <= all.size() && all[i] == id; i += kOutcomeNumbers) {
+        add(all[i + 1], all[i + 2]);
+      }
+      service_.fanout_->on_results(entry_, id, outcomes_, now);
     }
-    service_.fanout_->on_results(entry_, result.id(), outcomes, now);
+  }
+
+  void add(std::uint64_t conn, std::uint64_t result) {
+    outcomes_.push_back({ConnId{conn}, result > UINT8_MAX ? DeliverResult::kNone
+                                                          : static_cast<DeliverResult>(result)});
   }
 
   EntryService& service_;
   rpc::Stream<Out> stream_;
   EntryId entry_;  // 0: no accepted Hello
+  std::vector<DeliverFanout::ConnOutcome> outcomes_;
 };
 
 EntryService::EntryService(rpc::Loop& loop, Identity identity)
@@ -216,17 +231,19 @@ bool EntryService::has_room(EntryId entry) const {
 }
 
 void EntryService::forward(EntryId entry, std::uint64_t id, const Delivery& delivery,
-                           const std::vector<ConnId>& conns) {
+                           std::span<const ConnId> conns) {
   const auto stream = stream_of(entry);
   if (!stream) return;
   v1::Forward& out = *stream.next().add_forwards();
   out.set_id(id);
   out.set_type(delivery.type);
-  out.set_body(delivery.body);
-  out.set_conversation(delivery.conversation);
+  out.set_body(delivery.body.data(), delivery.body.size());
+  out.set_conversation(delivery.conversation.data(), delivery.conversation.size());
   out.set_seq(delivery.seq);
   out.set_sender(delivery.sender);
-  out.set_client_msg_id(delivery.client_msg_id);
+  if (!delivery.client_msg_id.empty()) {
+    out.set_client_msg_id(delivery.client_msg_id.data(), delivery.client_msg_id.size());
+  }
   for (const ConnId conn : conns) out.add_conns(conn.value());
   out.set_remaining_ms(delivery.remaining_ms);
   out.set_numbered(delivery.numbered);

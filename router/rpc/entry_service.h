@@ -44,7 +44,7 @@ class EntryService final : public EntryPort {
   [[nodiscard]] bool is_up(EntryId entry) const override;
   [[nodiscard]] bool has_room(EntryId entry) const override;
   void forward(EntryId entry, std::uint64_t id, const Delivery& delivery,
-               const std::vector<ConnId>& conns) override;
+               std::span<const ConnId> conns) override;
   void kick(EntryId entry, const KickOrder& order) override;
   void ack(EntryId entry, std::uint64_t op) override;
   void need_snapshot(EntryId entry) override;

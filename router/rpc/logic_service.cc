@@ -24,7 +24,7 @@ class LogicService::LogicStream final : public rpc::Handler<Out, In> {
     if (batch.has_hello()) on_hello(batch.hello());
     if (!open_) return;
     const MonoTime now = service_.loop_.now();
-    for (v1::Deliver& deliver : *batch.mutable_delivers()) on_deliver(deliver, now);
+    for (const v1::Deliver& deliver : batch.delivers()) on_deliver(deliver, now);
     for (const v1::KickKey& kick : batch.kicks()) {
       if (kick.slot() > kSlotMax) continue;
       service_.link_->kick(Uid{kick.uid()}, static_cast<Slot>(kick.slot()),
@@ -67,21 +67,21 @@ class LogicService::LogicStream final : public rpc::Handler<Out, In> {
     stream_.queued(kSmallBytes);
   }
 
-  void on_deliver(v1::Deliver& in, MonoTime now) {
+  void on_deliver(const v1::Deliver& in, MonoTime now) {
     const Delivery delivery{.id = in.id(),
                             .type = in.type(),
-                            .body = std::move(*in.mutable_body()),
-                            .conversation = std::move(*in.mutable_conversation()),
+                            .body = in.body(),
+                            .conversation = in.conversation(),
                             .seq = in.seq(),
                             .sender = in.sender(),
-                            .client_msg_id = std::move(*in.mutable_client_msg_id()),
+                            .client_msg_id = in.client_msg_id(),
                             .remaining_ms = in.remaining_ms(),
                             .numbered = in.numbered(),
                             .until_ack = in.until_ack(),
                             .trace = in.trace(),
                             .ephemeral = in.ephemeral()};
-    std::vector<Target> targets;
-    targets.reserve(static_cast<std::size_t>(in.targets_size()));
+    std::vector<Target>& targets = service_.targets_;
+    targets.clear();
     for (const v1::Target& target : in.targets()) {
       targets.push_back({Uid{target.uid()}, target.slots()});
     }
@@ -137,19 +137,18 @@ void LogicService::fill_hello(Out& batch) const {
 }
 
 void LogicService::results(LogicId logic, std::uint64_t id,
-                           const std::vector<TargetOutcome>& outcomes) {
+                           std::span<const TargetOutcome> outcomes) {
   const auto found = streams_.find(logic);
   // A full queue towards a logic that does not read: it takes silence for "unknown" by deadline.
   if (found == streams_.end() || !found->second->stream().has_room()) return;
   const auto stream = found->second->stream();
   stream.next().set_ready(link_->is_ready());
-  v1::DeliverResults& out = *stream.next().add_results();
-  out.set_id(id);
+  auto& out = *stream.next().mutable_outcomes();
   for (const TargetOutcome& outcome : outcomes) {
-    v1::TargetResult& result = *out.add_results();
-    result.set_uid(outcome.uid.value());
-    result.set_slot(static_cast<std::uint32_t>(outcome.slot));
-    result.set_result(static_cast<std::uint32_t>(outcome.result));
+    out.Add(id);
+    out.Add(outcome.uid.value());
+    out.Add(static_cast<std::uint64_t>(outcome.slot) << 3U |
+            static_cast<std::uint64_t>(outcome.result));
   }
   stream.queued(kSmallBytes + outcomes.size() * kOutcomeBytes);
 }

@@ -31,8 +31,7 @@ class LogicService final : public LogicPort {
   void bind(RouterLink& link, DeliverFanout& fanout);
 
   [[nodiscard]] std::unique_ptr<rpc::RawHandler> open(rpc::Stream<Out> stream);
-  void results(LogicId logic, std::uint64_t id,
-               const std::vector<TargetOutcome>& outcomes) override;
+  void results(LogicId logic, std::uint64_t id, std::span<const TargetOutcome> outcomes) override;
   /// Tells every logic. `changed` false: a sign of life.
   void tell_ready(bool changed);
   void goodbye(Errc code, const std::string& detail);
@@ -48,6 +47,7 @@ class LogicService final : public LogicPort {
   DeliverFanout* fanout_ = nullptr;
   std::uint64_t last_logic_ = 0;
   std::map<LogicId, LogicStream*> streams_;
+  std::vector<Target> targets_;  ///< of the delivery that is read now
 };
 
 }  // namespace hy::router

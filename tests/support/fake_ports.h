@@ -212,8 +212,8 @@ class FakeRouter final : public RouterPort {
     return up[replica] && ready[replica];
   }
   void deliver(std::size_t replica, std::uint64_t id, const Delivery& delivery,
-               const std::vector<Target>& targets, Millis remaining) override {
-    sent.push_back({replica, id, delivery, targets, remaining});
+               std::span<const Target> targets, Millis remaining) override {
+    sent.push_back({replica, id, delivery, {targets.begin(), targets.end()}, remaining});
   }
   void kick(const KickOrder& order) override { kicks.push_back(order); }
 

@@ -111,12 +111,11 @@ class FakeEntry final : public rpc::ClientEvents<v1::EntryBatch, v1::RouterBatch
         const std::lock_guard lock(mutex_);
         body_ = forward.body();
       }
-      v1::ForwardResult& result = *stream_.next().add_results();
-      result.set_id(forward.id());
+      auto& outcomes = *stream_.next().mutable_outcomes();
       for (const std::uint64_t conn : forward.conns()) {
-        v1::ConnResult& one = *result.add_results();
-        one.set_conn(conn);
-        one.set_result(v1::WRITTEN);
+        outcomes.Add(forward.id());
+        outcomes.Add(conn);
+        outcomes.Add(v1::WRITTEN);
       }
       stream_.queued(32);
     }
@@ -185,11 +184,10 @@ class FakeLogic final : public rpc::ClientEvents<v1::LogicBatch, v1::RouterAnswe
     if (in.has_hello()) ++hellos;
     if (in.has_hello() || in.ready_changed()) ready = in.ready();
     if (in.has_goodbye()) goodbye = in.goodbye().code();
-    for (const v1::DeliverResults& results : in.results()) {
-      for (const v1::TargetResult& result : results.results()) {
-        last_id = results.id();
-        last_result = result.result();
-      }
+    EXPECT_EQ(in.outcomes_size() % 3, 0);
+    for (int i = 0; i + 3 <= in.outcomes_size(); i += 3) {
+      last_id = in.outcomes(i);
+      last_result = static_cast<std::uint32_t>(in.outcomes(i + 2) & 7U);
     }
   }
   void on_down(const std::string&) override { stream_ = {}; }

@@ -33,7 +33,7 @@ struct ReplicaSim final : EntryPort {
   ReplicaSim(World& w, std::uint32_t i);
   [[nodiscard]] bool is_up(EntryId entry) const override { return up.contains(entry); }
   [[nodiscard]] bool has_room(EntryId) const override { return true; }
-  void forward(EntryId, std::uint64_t, const Delivery&, const std::vector<ConnId>&) override {}
+  void forward(EntryId, std::uint64_t, const Delivery&, std::span<const ConnId>) override {}
   void kick(EntryId entry, const KickOrder& order) override;
   void ack(EntryId entry, std::uint64_t op) override;
   void need_snapshot(EntryId entry) override;

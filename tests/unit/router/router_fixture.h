@@ -29,8 +29,8 @@ class FakeEntries final : public EntryPort {
   [[nodiscard]] bool is_up(EntryId entry) const override { return up.contains(entry); }
   [[nodiscard]] bool has_room(EntryId entry) const override { return !full.contains(entry); }
   void forward(EntryId entry, std::uint64_t id, const Delivery& delivery,
-               const std::vector<ConnId>& conns) override {
-    forwards.push_back({entry, id, delivery, conns});
+               std::span<const ConnId> conns) override {
+    forwards.push_back({entry, id, delivery, {conns.begin(), conns.end()}});
   }
   void kick(EntryId entry, const KickOrder& order) override { kicks.emplace_back(entry, order); }
   void ack(EntryId entry, std::uint64_t op) override { acks[entry] = op; }
@@ -52,7 +52,7 @@ class FakeEntries final : public EntryPort {
 
 class FakeLogics final : public LogicPort {
  public:
-  void results(LogicId, std::uint64_t id, const std::vector<TargetOutcome>& outcomes) override {
+  void results(LogicId, std::uint64_t id, std::span<const TargetOutcome> outcomes) override {
     for (const TargetOutcome& outcome : outcomes) all.emplace_back(id, outcome);
   }
   std::vector<std::pair<std::uint64_t, TargetOutcome>> all;

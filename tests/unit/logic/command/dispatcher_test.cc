@@ -81,10 +81,10 @@ TEST_F(DispatcherTest, GrantBindsEveryFieldOfTheSession) {
   bad.grant_expires_s += 60;
   EXPECT_EQ(ask(bad), Errc::kGrantInvalid);
   bad = good;
-  bad.grant.clear();
+  bad.grant = {};
   EXPECT_EQ(ask(bad), Errc::kGrantInvalid);
   bad = good;
-  bad.grant[0] = static_cast<char>(bad.grant[0] ^ 1);
+  bad.grant[0] = static_cast<std::uint8_t>(bad.grant[0] ^ 1);
   EXPECT_EQ(ask(bad), Errc::kGrantInvalid);
   EXPECT_EQ(bench.metric("hy_logic_grants_refused_total"), 7);
 }

@@ -298,7 +298,7 @@ TEST_F(SendTest, TraceHoldsTheRungs) {
   take(bench.log.appends)
       .answer({.seq = Seq{4}, .lane_wait_us = 220, .commit_us = 1080, .batch = 7});
   bench.deliverer.on_results(bench.router.sent[0].replica, bench.router.sent[0].id,
-                             {{kBob, 3, DeliverResult::kWritten}});
+                             std::vector<TargetResult>{{kBob, 3, DeliverResult::kWritten}});
   bench.receipts.confirmed({.by = kBob,
                             .by_slot = Slot::kDesktop,
                             .conversation = kPair,

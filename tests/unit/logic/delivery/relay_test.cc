@@ -26,7 +26,7 @@ struct RelayTest : ::testing::Test {
   }
   void result(Uid uid, DeliverResult r) {
     const FakeRouter::Sent& sent = bench.router.sent.back();
-    bench.deliverer.on_results(sent.replica, sent.id, {{uid, 3, r}});
+    bench.deliverer.on_results(sent.replica, sent.id, std::vector<TargetResult>{{uid, 3, r}});
   }
   LogicBench bench;
 };

@@ -92,6 +92,25 @@ TEST(LruMapTest, ForgetsTheLeastRecentlyUsed) {
   EXPECT_EQ(map.size(), 2U);
 }
 
+TEST(LruMapTest, ErasedPlacesAreUsedAgainAndTheOrderHolds) {
+  LruMap<int, int> map(3);
+  for (int i = 1; i <= 3; ++i) map.put(i, i);
+  map.erase(2);
+  EXPECT_EQ(map.find(2), nullptr);
+  EXPECT_EQ(map.size(), 2U);
+  map.put(4, 4);
+  EXPECT_EQ(*map.find(1), 1);  // the oldest is now 3
+  map.put(5, 5);
+  EXPECT_EQ(map.find(3), nullptr);
+  map.erase(5);  // the newest
+  map.erase(4);  // the oldest
+  map.erase(1);  // the last
+  EXPECT_EQ(map.size(), 0U);
+  for (int i = 6; i <= 9; ++i) map.put(i, i);
+  EXPECT_EQ(map.find(6), nullptr);
+  for (int i = 7; i <= 9; ++i) EXPECT_EQ(*map.find(i), i);
+}
+
 TEST(PayloadHashTest, CoversKindAndBody) {
   EXPECT_EQ(payload_hash(1, "a"), payload_hash(1, "a"));
   EXPECT_NE(payload_hash(1, "a"), payload_hash(2, "a"));

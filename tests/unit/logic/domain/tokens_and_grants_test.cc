@@ -43,6 +43,22 @@ TEST(GrantsTest, EveryLogicWithTheSeedAgrees) {
   EXPECT_TRUE(one.wants_renewal(session, kNow + 301));
 }
 
+TEST(GrantsTest, WhatWasProvenOnceHoldsForTheSameBytesAndTheirTimeAlone) {
+  const Grants grants(kSeed, std::chrono::seconds{600});
+  SessionInfo session{.uid = Uid{5}, .slot = Slot::kPad, .auth_epoch = 1, .conn_counter = 2};
+  const ConnId conn{7ULL << 32U | 1};
+  grants.give(session, EntryId{3}, conn, kNow);
+  for (int i = 0; i < 2; ++i) EXPECT_TRUE(grants.check(session, EntryId{3}, conn, kNow));
+  EXPECT_FALSE(grants.check(session, EntryId{3}, conn, kNow + 601)) << "its time is over";
+  // The same row of the table: the next life of the slot, and the same slot of another entry.
+  EXPECT_FALSE(grants.check(session, EntryId{3}, ConnId{7ULL << 32U | 2}, kNow));
+  EXPECT_FALSE(grants.check(session, EntryId{4}, conn, kNow));
+  SessionInfo forged = session;
+  forged.grant[15] = static_cast<std::uint8_t>(forged.grant[15] ^ 1);
+  EXPECT_FALSE(grants.check(forged, EntryId{3}, conn, kNow));
+  EXPECT_TRUE(grants.check(session, EntryId{3}, conn, kNow)) << "a refusal is not remembered";
+}
+
 TEST(Operator, OnlyTheWholeTokenAndNeverAnEmptyOne) {
   const Secret token(std::string(32, 'o'));
   EXPECT_TRUE(is_operator(token, std::string(32, 'o')));

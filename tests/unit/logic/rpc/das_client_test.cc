@@ -353,28 +353,5 @@ TEST_F(DasClientTest, BlockFactsAreTurnedToTheConversationsOrder) {
   EXPECT_FALSE((*facts)->a_blocks_b);
 }
 
-TEST(DeadlineWheelTest, NothingEarlyNothingLost) {
-  MonoTime now{Millis{1'000}};
-  DeadlineWheel wheel(now);
-  SeededRandom random(7);
-  std::map<std::uint64_t, MonoTime> open;
-  std::vector<std::uint64_t> due;
-  for (std::uint64_t id = 1; id <= 5'000; ++id) {
-    const MonoTime deadline = now + Millis{random.below(10'000)};
-    wheel.add(id, deadline);
-    open[id] = deadline;
-    if (id % 3 != 0) continue;
-    now += Millis{random.below(90)};
-    due.clear();
-    wheel.due(now, due);
-    for (const std::uint64_t d : due) {
-      ASSERT_TRUE(open.contains(d));
-      EXPECT_LE(open[d], now);
-      open.erase(d);
-    }
-    for (const auto& [other, at] : open) EXPECT_GT(at + 2 * DeadlineWheel::kStep, now) << other;
-  }
-}
-
 }  // namespace
 }  // namespace hy::logic::test

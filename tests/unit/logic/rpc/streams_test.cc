@@ -82,6 +82,53 @@ TEST_F(RouterClientTest, DeliveryCarriesWhatThePushWindowNeeds) {
   EXPECT_EQ(deliverer.pending(), 1U);
 }
 
+TEST_F(RouterClientTest, OutcomesOfSeveralDeliveriesAreToldApart) {
+  up(0, true);
+  const auto deliver = [this](Targets targets) {
+    Delivery d;
+    d.conversation = {1, 2};
+    d.targets = std::move(targets);
+    d.deadline = clock.now() + Millis{2'000};
+    deliverer.deliver(std::move(d));
+    return streams[0].taken().delivers(0).id();
+  };
+  const std::uint64_t one = deliver({{Uid{2}, 0}, {Uid{1}, 6}});
+  const std::uint64_t two = deliver({{Uid{4}, 0}});
+  router::v1::RouterAnswerBatch batch;
+  const auto add = [&batch](std::uint64_t id, std::uint64_t uid, std::uint64_t slot,
+                            DeliverResult result) {
+    const auto last = slot << 3U | static_cast<std::uint64_t>(result);
+    for (const std::uint64_t n : {id, uid, last}) batch.add_outcomes(n);
+  };
+  add(one, 1, 0, DeliverResult::kGone);
+  add(two, 4, 1, DeliverResult::kWritten);
+  client.on_batch(0, batch);
+  EXPECT_EQ(deliverer.pending(), 1U) << "the first still waits for its receiver";
+  batch.Clear();
+  add(one, 2, 3, DeliverResult::kWritten);
+  batch.add_outcomes(one);  // cut off: no outcome
+  client.on_batch(0, batch);
+  EXPECT_EQ(deliverer.pending(), 0U);
+}
+
+TEST_F(RouterClientTest, UnknownOutcomeIsTriedAtTheOtherReplicaForItsSlotAlone) {
+  up(0, true);
+  Delivery d;
+  d.targets = {{Uid{2}, 0}};
+  d.deadline = clock.now() + Millis{2'000};
+  deliverer.deliver(std::move(d));
+  const std::uint64_t id = streams[0].taken().delivers(0).id();
+  up(1, true);
+  router::v1::RouterAnswerBatch batch;
+  for (const std::uint64_t n : {id, std::uint64_t{2}, std::uint64_t{3U << 3U | 7U}}) {
+    batch.add_outcomes(n);  // 7: of a newer router, counts as unknown
+  }
+  client.on_batch(0, batch);
+  const auto again = streams[1].taken();
+  ASSERT_EQ(again.delivers_size(), 1);
+  EXPECT_EQ(again.delivers(0).targets(0).slots(), 1U << 3U);
+}
+
 TEST_F(RouterClientTest, KicksGoToEveryReplica) {
   up(0, true);
   up(1, false);
@@ -123,7 +170,7 @@ struct EntryServiceTest : ::testing::Test {
     f.mutable_session()->set_auth_epoch(s.auth_epoch);
     f.mutable_session()->set_conn_counter(s.conn_counter);
     f.mutable_session()->set_grant_expires_s(s.grant_expires_s);
-    f.mutable_session()->set_grant(s.grant);
+    f.mutable_session()->set_grant(s.grant.data(), s.grant.size());
     f.set_remaining_ms(5'000);
     handler->on_batch(batch);
     bench.turn();

@@ -51,6 +51,16 @@ TEST_F(AuthFenceTest, KnowledgeIsGoodForTwoSeconds) {
   EXPECT_EQ(accounts.epoch_questions.size(), 1U);
 }
 
+TEST_F(AuthFenceTest, FreshKnowledgeAnswersWithoutACall) {
+  EXPECT_EQ(fence.is_stale_now(kKey, 1), std::nullopt);
+  fence.learn(kKey, 5);
+  EXPECT_EQ(fence.is_stale_now(kKey, 4), true);
+  EXPECT_EQ(fence.is_stale_now(kKey, 5), false);
+  clock.advance(Millis{2'001});
+  EXPECT_EQ(fence.is_stale_now(kKey, 5), std::nullopt);
+  EXPECT_TRUE(accounts.epoch_questions.empty());
+}
+
 TEST_F(AuthFenceTest, AgeCountsFromTheQuestionNotTheAnswer) {
   check(kKey, 1);
   fence.flush();

@@ -80,6 +80,22 @@ TEST_F(SessionFifoTest, LongLineOfJobsThatEndAtOnceDoesNotRecurse) {
   EXPECT_EQ(deep.sessions(), 0U);
 }
 
+TEST_F(SessionFifoTest, TheFirstOfALineNeedsNoJob) {
+  auto turn = fifo.enter_now(kOne);
+  ASSERT_TRUE(turn);
+  EXPECT_FALSE(fifo.enter_now(kOne)) << "somebody is before";
+  EXPECT_TRUE(fifo.enter_now(kTwo));
+  EXPECT_TRUE(enter(kOne, 1));
+  EXPECT_TRUE(started.empty());
+  turn->release();
+  EXPECT_EQ(started, (std::vector{1}));
+  EXPECT_FALSE(fifo.enter_now(kOne));
+  turns[0].release();
+  EXPECT_EQ(fifo.sessions(), 0U);
+  fifo.close();
+  EXPECT_FALSE(fifo.enter_now(kOne));
+}
+
 TEST_F(SessionFifoTest, AfterCloseNobodyStarts) {
   enter(kOne, 1);
   enter(kOne, 2);

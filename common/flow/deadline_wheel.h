@@ -7,10 +7,11 @@
 
 #include "common/base/clock.h"
 
-namespace hy::logic {
+namespace hy::flow {
 
-/// Many deadlines, few ticks: an id is returned by the first due() after its time, at most one step
-/// late. Ids that ended before stay in their slot and are skipped by the owner.
+/// Many deadlines, few ticks: an id is returned by the first due() at or after its time. Ids that
+/// ended before stay in their slot and are skipped by the owner. Adding costs the same however many
+/// there are, which a heap does not give. Not thread-safe.
 class DeadlineWheel {
  public:
   static constexpr Millis kStep{32};
@@ -37,7 +38,15 @@ class DeadlineWheel {
           add(item.id, item.deadline);  // beyond the wheel's horizon when it was added
         }
       }
+      items.clear();
+      if (slots_[cursor_].empty()) slots_[cursor_].swap(items);  // its memory serves the next round
     }
+    // The slot that is not over yet.
+    std::erase_if(slots_[(cursor_ + 1) % kSlots], [now, &out](const Item& item) {
+      if (item.deadline > now) return false;
+      out.push_back(item.id);
+      return true;
+    });
   }
 
  private:
@@ -51,4 +60,4 @@ class DeadlineWheel {
   MonoTime at_;
 };
 
-}  // namespace hy::logic
+}  // namespace hy::flow
