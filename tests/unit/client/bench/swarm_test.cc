@@ -1,0 +1,243 @@
+#include "client/bench/swarm.h"
+
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+
+#include "common/crypto/system_random.h"
+#include "hy/client/v1/command.pb.h"
+#include "hy/client/v1/message.pb.h"
+#include "tests/support/test_server.h"
+
+namespace hy::bench {
+namespace {
+
+using namespace std::chrono_literals;
+
+/// A swarm against a small server on a real port, whose faults are planted.
+class SwarmTest : public testing::Test {
+ protected:
+  static constexpr std::size_t kPeople = 6;
+
+  SwarmTest() : server_(7) {
+    Swarm::Setup setup;
+    setup.run = 11;
+    const Bytes key = server_.public_key();
+    std::copy(key.begin(), key.end(), reinterpret_cast<char*>(setup.server_key.data()));
+    const std::string address = server_.address();
+    sockaddr_in entry{};
+    entry.sin_family = AF_INET;
+    entry.sin_port =
+        htons(static_cast<std::uint16_t>(std::stoi(address.substr(address.rfind(':') + 1))));
+    entry.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    setup.entries = {entry};
+    for (std::size_t i = 0; i < kPeople; ++i)
+      setup.people.emplace_back(Uid{100 + i}, Bytes(144, 't'));
+    swarm_ = std::make_unique<Swarm>(std::move(setup), loop_, random_);
+  }
+
+  static MonoTime now() { return std::chrono::steady_clock::now(); }
+  bool turn_until(const std::function<bool()>& is_done, std::chrono::milliseconds within = 10s) {
+    const MonoTime until = now() + within;
+    while (!is_done()) {
+      if (now() >= until) return false;
+      loop_.turn(std::min(swarm_->work(now()), now() + 5ms));
+    }
+    return true;
+  }
+  void log_in() {
+    swarm_->dial(0, 100, now(), false);
+    ASSERT_TRUE(turn_until([&] { return swarm_->open_connections() == kPeople; }));
+  }
+  /// About `messages` messages on a schedule, then rest.
+  void talk(std::uint64_t messages) {
+    const std::uint64_t before = swarm_->counts().sent;
+    swarm_->start_open(2'000, now(), {});
+    ASSERT_TRUE(turn_until([&] { return swarm_->counts().sent >= before + messages; }));
+    swarm_->stop_sending();
+  }
+  bool settle(std::chrono::milliseconds within = 5s) {
+    return turn_until([&] { return swarm_->is_settled(); }, within);
+  }
+
+  test::TestServer server_;
+  crypto::SystemRandom random_;
+  load::Loop loop_;
+  std::unique_ptr<Swarm> swarm_;
+};
+
+TEST_F(SwarmTest, ACleanRunIsClean) {
+  log_in();
+  talk(300);
+  EXPECT_TRUE(settle());
+  const Counts& c = swarm_->counts();
+  EXPECT_GE(c.sent, 300U);
+  EXPECT_EQ(c.stored, c.sent);
+  EXPECT_EQ(c.delivered, c.sent);
+  EXPECT_EQ(c.confirmed, c.sent);
+  EXPECT_EQ(swarm_->curves().delivered.count(), c.sent);
+  EXPECT_EQ(swarm_->curves().lag.count(), c.due);
+  const Ledger ledger = swarm_->judge();
+  EXPECT_EQ(ledger.found(), 0U) << (ledger.violations.empty() ? "" : ledger.violations.front());
+  EXPECT_EQ(ledger.judged, c.sent);
+}
+
+TEST_F(SwarmTest, AClosedLoopKeepsSoManyUnderWay) {
+  log_in();
+  swarm_->start_closed(3);
+  EXPECT_EQ(swarm_->counts().sent, 3 * kPeople);
+  ASSERT_TRUE(turn_until([&] { return swarm_->counts().stored > 500; }));
+  EXPECT_LE(swarm_->counts().sent - swarm_->counts().stored, 3 * kPeople);
+  swarm_->stop_sending();
+  EXPECT_TRUE(settle());
+  EXPECT_EQ(swarm_->judge().found(), 0U);
+}
+
+TEST_F(SwarmTest, AMessageThatTheLogForgotIsLost) {
+  log_in();
+  // The last person's pushes stop; then the log forgets what was answered STORED.
+  server_.on([](test::ModelServer& s) { s.knobs.drop_pushes = 100'000; });
+  talk(60);
+  ASSERT_TRUE(turn_until([&] { return swarm_->counts().stored == swarm_->counts().sent; }));
+  server_.on([](test::ModelServer& s) { s.set_back(ConversationId::pair(Uid{100}, Uid{101}), 0); });
+  swarm_->catch_up_all();
+  settle(1s);
+  const Ledger ledger = swarm_->judge();
+  EXPECT_GE(ledger.lost, 10U);
+}
+
+TEST_F(SwarmTest, PushesThatNeverCameAreFetchedAndNotLost) {
+  log_in();
+  server_.on([](test::ModelServer& s) { s.knobs.drop_pushes = 40; });
+  talk(100);
+  EXPECT_FALSE(settle(300ms));
+  swarm_->catch_up_all();
+  EXPECT_TRUE(turn_until([&] { return swarm_->counts().delivered == swarm_->counts().sent; }));
+  EXPECT_GE(swarm_->counts().pulled, 1U);
+  const Ledger ledger = swarm_->judge();
+  EXPECT_EQ(ledger.lost, 0U);
+  EXPECT_EQ(ledger.shown_twice, 0U);
+}
+
+TEST_F(SwarmTest, APushUnderASecondNumberIsShownTwice) {
+  log_in();
+  talk(60);
+  ASSERT_TRUE(settle());
+  server_.on([](test::ModelServer& s) {
+    const auto& log = s.logs[ConversationId::pair(Uid{100}, Uid{101})];
+    for (const auto& row : log) {
+      if (row.sender != 100) continue;
+      client::v1::Push push;
+      push.set_conversation(ConversationId::pair(Uid{100}, Uid{101}).to_bytes());
+      push.set_seq(row.seq);
+      push.set_sender(row.sender);
+      push.set_client_msg_id(row.id.to_bytes());
+      push.set_kind(row.kind);
+      push.set_body(row.body);
+      s.inject(Uid{101}, client::v1::PUSH, 100'000, push.SerializeAsString());
+      return;
+    }
+  });
+  turn_until([] { return false; }, 200ms);
+  EXPECT_GE(swarm_->judge().shown_twice, 1U);
+}
+
+TEST_F(SwarmTest, TwoPushesThatChangePlacesAreOutOfOrder) {
+  log_in();
+  // Rows 1 and 2 of a conversation reach the receiver as 2, 1.
+  talk(kPeople);
+  ASSERT_TRUE(settle());
+  const auto conversation = ConversationId::pair(Uid{100}, Uid{101});
+  server_.on([&](test::ModelServer& s) { s.drop_pushes_after_numbering(Uid{101}); });
+  const std::uint64_t before = swarm_->counts().stored;
+  talk(4 * kPeople);
+  ASSERT_TRUE(turn_until([&] { return swarm_->counts().stored >= before + 4 * kPeople; }));
+  turn_until([] { return false; }, 100ms);
+  server_.on([&](test::ModelServer& s) {
+    // The one that was numbered and not written comes last, under a number of its own.
+    std::uint64_t nth = 0;
+    for (const auto& row : s.logs[conversation]) {
+      if (row.sender != 100 || ++nth != 2) continue;
+      client::v1::Push push;
+      push.set_conversation(conversation.to_bytes());
+      push.set_seq(row.seq);
+      push.set_sender(row.sender);
+      push.set_client_msg_id(row.id.to_bytes());
+      push.set_kind(row.kind);
+      push.set_body(row.body);
+      s.inject(Uid{101}, client::v1::PUSH, 100'000, push.SerializeAsString());
+    }
+  });
+  turn_until([] { return false; }, 200ms);
+  EXPECT_GE(swarm_->judge().out_of_order, 1U);
+}
+
+TEST_F(SwarmTest, WhoIsCutComesBackAndMissesNothing) {
+  log_in();
+  talk(60);
+  ASSERT_TRUE(settle());
+  const std::uint32_t dropped = swarm_->drop(0.5, 3);
+  EXPECT_GT(dropped, 0U);
+  EXPECT_EQ(swarm_->open_connections(), kPeople - dropped);
+  swarm_->start_open(500, now(), {});
+  turn_until([] { return false; }, 100ms);
+  swarm_->stop_sending();
+  EXPECT_GT(swarm_->counts().missed, 0U) << "the schedule does not wait for who is away";
+  swarm_->come_back(now(), 50ms, 100);
+  ASSERT_TRUE(turn_until([&] { return swarm_->open_connections() == kPeople; }));
+  EXPECT_TRUE(settle());
+  EXPECT_EQ(swarm_->counts().delivered, swarm_->counts().sent);
+  const Ledger ledger = swarm_->judge();
+  EXPECT_EQ(ledger.found(), 0U) << (ledger.violations.empty() ? "" : ledger.violations.front());
+}
+
+TEST_F(SwarmTest, AFloodWaitsForThoseWhoAreAway) {
+  log_in();
+  swarm_->leave_odd();
+  swarm_->start_flood(50, 4);
+  ASSERT_TRUE(turn_until([&] { return swarm_->is_flood_over(); }));
+  swarm_->stop_sending();
+  EXPECT_EQ(swarm_->counts().stored, 50 * kPeople / 2);
+  EXPECT_EQ(swarm_->counts().delivered, 0U);
+  swarm_->dial(0, 100, now(), true);
+  EXPECT_TRUE(turn_until([&] { return swarm_->counts().pulled == 50 * kPeople / 2; }));
+  settle(1s);
+  EXPECT_EQ(swarm_->counts().delivered, 50 * kPeople / 2);
+  const Ledger ledger = swarm_->judge();
+  EXPECT_EQ(ledger.lost, 0U);
+  EXPECT_EQ(ledger.shown_twice + ledger.out_of_order, 0U);
+}
+
+TEST_F(SwarmTest, WhoIsTurnedAwayComesAgain) {
+  server_.on([](test::ModelServer& s) { s.knobs.refuse_login = Errc::kOverloaded; });
+  swarm_->dial(0, 100, now(), true);
+  ASSERT_TRUE(turn_until([&] { return swarm_->counts().failed >= kPeople; }));
+  EXPECT_EQ(swarm_->errors().at("refused HY-7003"), swarm_->counts().failed);
+  server_.on([](test::ModelServer& s) { s.knobs.refuse_login.reset(); });
+  EXPECT_TRUE(turn_until([&] { return swarm_->open_connections() == kPeople; }));
+}
+
+TEST_F(SwarmTest, AServerThatIsStillShowsInCorrectedLatencyAlone) {
+  log_in();
+  talk(100);
+  ASSERT_TRUE(settle());
+  swarm_->curves().clear();
+  // 2,000/s of six people; the server stands still for 0.3 s of about 3.
+  swarm_->start_open(1'000, now(), {});
+  const std::uint64_t before = swarm_->counts().sent;
+  ASSERT_TRUE(turn_until([&] { return swarm_->counts().sent > before + 1'000; }));
+  server_.half_open(true);
+  turn_until([] { return false; }, 300ms);
+  server_.half_open(false);
+  ASSERT_TRUE(turn_until([&] { return swarm_->counts().sent > before + 3'000; }));
+  swarm_->stop_sending();
+  ASSERT_TRUE(settle());
+  EXPECT_GT(swarm_->curves().stored.at(99), 100'000) << "a tenth of the sends met the pause";
+  EXPECT_LT(swarm_->curves().stored_raw.at(99), 100'000)
+      << "a tester that waits for each answer meets it six times in thousands";
+  EXPECT_EQ(swarm_->judge().found(), 0U);
+}
+
+}  // namespace
+}  // namespace hy::bench
