@@ -25,11 +25,24 @@ Hub::Hub(LogicPort& logic_port, RouterPort& router_port, Random& random, HubOpti
 }
 
 void Hub::on_connections(UpBatch& batch, MonoTime now) {
-  for (Command& command : batch.commands) logics_.submit(std::move(command), now);
+  for (Command& command : batch.commands) on_command(std::move(command), now);
   for (const Confirm& confirm : batch.confirms) logics_.confirm(confirm);
   for (const DeliveryResult& result : batch.results) routers_.result(result);
   for (const Closed& closed : batch.closed) on_closed(closed);
   batch.clear();
+}
+
+void Hub::on_command(Command command, MonoTime now) {
+  if (command.type != inner_type::kPing || options_.pings_wait == Millis{0})
+    return logics_.submit(std::move(command), now);
+  if (pings_.empty()) pings_since_ = now;
+  pings_.push_back(std::move(command));
+  if (pings_.size() >= options_.pings_max) send_pings(now);
+}
+
+void Hub::send_pings(MonoTime now) {
+  for (Command& ping : pings_) logics_.submit(std::move(ping), now);
+  pings_.clear();
 }
 
 void Hub::refuse(const Command& command, Errc code) {
@@ -135,6 +148,7 @@ void Hub::finish_registrations(MonoTime now) {
 }
 
 void Hub::on_closed(const Closed& closed) {
+  std::erase_if(pings_, [&](const Command& ping) { return ping.conn == closed.conn; });
   sync_point("entry.closed_before_logic_told");
   logics_.closed(closed);
   PlacementLog& log = routers_.placements();
@@ -217,6 +231,7 @@ void Hub::on_forward(std::uint32_t replica, RouterForward forward, MonoTime now)
 }
 
 void Hub::step(MonoTime now) {
+  if (!pings_.empty() && now - pings_since_ >= options_.pings_wait) send_pings(now);
   logics_.expire(now);
   routers_.step(now, draining_);
   finish_registrations(now);

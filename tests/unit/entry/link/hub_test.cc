@@ -109,6 +109,7 @@ TEST(Hub, PingRenewsOnlyTheGrant) {
   Bench b;
   const ConnId conn = make_conn_id(0, 1, 1);
   b.command(conn, inner_type::kPing);
+  b.hub.step(at(250));
   LogicReply reply;
   reply.id = b.logic.forwarded.back().id;
   reply.answer.type = 0x8003;
@@ -118,6 +119,32 @@ TEST(Hub, PingRenewsOnlyTheGrant) {
   EXPECT_TRUE(b.hub.down()[0].answers[0].renewed.has_value());
   EXPECT_TRUE(b.hub.down()[0].opened.empty());
   EXPECT_EQ(b.hub.routers().placements().live_rows(), 0U);
+}
+
+TEST(Hub, PingsWaitForEachOtherAndNobodyWaitsForThem) {
+  Bench b;
+  for (std::uint32_t i = 1; i <= 3; ++i) b.command(make_conn_id(0, i, 1), inner_type::kPing, i);
+  b.hub.step(at(200));
+  EXPECT_TRUE(b.logic.forwarded.empty());
+  b.command(make_conn_id(0, 9, 1), inner_type::kLogin);
+  EXPECT_EQ(b.logic.forwarded.size(), 1U) << "anything else passes at once";
+  b.closed(make_conn_id(0, 2, 1));
+  b.hub.step(at(250));
+  ASSERT_EQ(b.logic.forwarded.size(), 3U) << "without the one whose connection is gone";
+  EXPECT_EQ(b.logic.forwarded[1].command.conn, make_conn_id(0, 1, 1));
+  EXPECT_EQ(b.logic.forwarded[2].command.conn, make_conn_id(0, 3, 1));
+  b.hub.step(at(600));
+  EXPECT_EQ(b.logic.forwarded.size(), 3U) << "each once";
+}
+
+TEST(Hub, ManyPingsDoNotWait) {
+  HubOptions options;
+  options.pings_max = 4;
+  Bench b(options);
+  for (std::uint32_t i = 1; i <= 5; ++i) b.command(make_conn_id(0, i, 1), inner_type::kPing, i);
+  EXPECT_EQ(b.logic.forwarded.size(), 4U);
+  b.hub.step(at(250));
+  EXPECT_EQ(b.logic.forwarded.size(), 5U);
 }
 
 TEST(Hub, LogoutClosesAfterItsAnswer) {
