@@ -4,6 +4,7 @@
 #include <string>
 
 #include "common/base/clock.h"
+#include "common/base/error.h"
 #include "common/base/random.h"
 #include "common/base/test_hooks.h"
 
@@ -28,6 +29,22 @@ namespace hy::client {
 [[nodiscard]] inline Millis full_jitter(Random& random, Millis base, Millis max,
                                         std::uint32_t tries) {
   return jitter(random, backoff_cap(base, max, tries));
+}
+
+/// Refusals after which the same request may be accepted later.
+[[nodiscard]] constexpr bool may_pass(RetryRule rule) {
+  switch (rule) {
+    case RetryRule::kNever:
+    case RetryRule::kPersonMends: return false;
+    case RetryRule::kLater:
+    case RetryRule::kOtherPeer:
+    case RetryRule::kInOrder:
+    case RetryRule::kReset:
+    case RetryRule::kLogin:
+    case RetryRule::kReconnect:
+    case RetryRule::kStop: return true;
+  }
+  return true;
 }
 
 /// "1.4 s", for the reason of a state.

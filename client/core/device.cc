@@ -100,7 +100,7 @@ Status Device::on_login(Turn& turn, MonoTime now, const LoginAnswered& answer) {
 void Device::on_down(Turn& /*turn*/, MonoTime /*now*/) {
   pending_.clear();
   deadlines_.clear();
-  reads_sent_.clear();
+  reads_.disconnected();
   outbox_.disconnected();
   sync_.disconnected();
 }
@@ -116,10 +116,7 @@ std::uint32_t Device::ask(MonoTime now, std::uint16_t type, ByteView body, Pendi
 }
 
 void Device::send_reads(MonoTime now) {
-  for (const auto& [conversation, seq] : inbox_.unconfirmed_reads()) {
-    Seq& sent = reads_sent_[conversation];
-    if (sent >= seq) continue;
-    sent = seq;
+  for (const auto& [conversation, seq] : reads_.take(now, inbox_.unconfirmed_reads())) {
     const Bytes body = encode_read(conversation, seq);
     Pending pending{};
     pending.what = For::kRead;
@@ -141,6 +138,7 @@ void Device::finish(Turn& turn, MonoTime now) {
   if (link_.is_open()) {
     send_due(turn, now);
     ask_due(turn, now);
+    if (reads_.wake_at() <= now) send_reads(now);
     if (const auto n = inbox_.take_ack()) {
       link_.send(now, Type::kPushAck, *n, {});
       LadderEvent event = event_at(LadderEvent::Kind::kPushAck, now);
@@ -228,7 +226,7 @@ void Device::not_answered(Turn& turn, MonoTime now, const Pending& pending) {
   switch (pending.what) {
     case For::kSend: return;  // the outbox resends by its own times
     case For::kApp: return;   // its own deadline ends it
-    case For::kRead: reads_sent_.erase(pending.conversation); return;
+    case For::kRead: reads_.failed(now, pending.conversation, Millis{0}, random_); break;
     case For::kSync: sync_.failed(now, Millis{0}, random_); break;
     case For::kPull:
       inbox_.pull_failed(turn, now, pending.pull, Errc::kDeadlineExceeded, Millis{0}, Seq{},
@@ -253,7 +251,7 @@ MonoTime Device::wake_at() const {
   at = std::min(at, outbox_.wake_at());
   for (const auto& [token, kept] : app_requests_) at = std::min(at, kept.deadline);
   if (!link_.is_open()) return at;
-  at = std::min({at, inbox_.wake_at(), sync_.wake_at()});
+  at = std::min({at, inbox_.wake_at(), sync_.wake_at(), reads_.wake_at()});
   if (!deadlines_.empty()) at = std::min(at, deadlines_.front().first);
   if (link_.state() == LinkState::kSyncing) {
     at = std::min(at, logged_in_at_ + settings_.up_to_date_within);

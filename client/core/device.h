@@ -9,6 +9,7 @@
 #include "client/core/inbox.h"
 #include "client/core/link_fsm.h"
 #include "client/core/outbox.h"
+#include "client/core/read_offers.h"
 #include "client/core/receipt_watch.h"
 #include "client/core/sync.h"
 #include "client/core/turn.h"
@@ -154,7 +155,7 @@ class Device final : private LinkUser {
   std::map<std::uint32_t, Pending> pending_;
   std::deque<std::pair<MonoTime, std::uint32_t>> deadlines_;  ///< ascending: one time-out for all
   std::map<std::uint64_t, AppRequest> app_requests_;
-  std::map<ConversationId, Seq> reads_sent_;
+  ReadOffers reads_;
   MonoTime logged_in_at_{};
   bool asked_to_sync_ = false;
   DeviceTap* tap_ = nullptr;

@@ -1,5 +1,6 @@
 #include "client/core/device_frames.h"
 
+#include "client/core/backoff.h"
 #include "client/core/device.h"
 #include "common/base/test_hooks.h"
 #include "common/wire/refused.h"
@@ -76,7 +77,7 @@ Errc Device::answered(Turn& turn, MonoTime now, const Pending& pending, ByteView
     case For::kRead: {
       const auto read = decode_read(body);
       if (!read) return read.error().code;
-      reads_sent_.erase(pending.conversation);
+      reads_.confirmed(pending.conversation);
       inbox_.raise_read(pending.conversation, *read);
       turn.notices.emplace_back(ReadEnded{pending.conversation, {}});
       return Errc::kOk;
@@ -147,7 +148,10 @@ void Device::refused(Turn& turn, MonoTime now, const Pending& pending, const wir
                          Seq{refusal ? refusal->head_seq : 0}, random_);
       break;
     case For::kRead:
-      // The mark stays wanted on disk and is offered again at the next login.
+      // The mark stays wanted on disk: offered again after a while, or else at the next login.
+      if (may_pass(error_info(why.code).retry)) {
+        reads_.failed(now, pending.conversation, why.retry_after, random_);
+      }
       turn.notices.emplace_back(ReadEnded{pending.conversation, std::unexpected(why)});
       break;
     case For::kApp:

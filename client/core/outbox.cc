@@ -44,22 +44,6 @@ class Window {
   std::uint32_t fresh_ = 0;
 };
 
-/// Refusals after which the same id may be accepted later.
-bool may_pass(RetryRule rule) {
-  switch (rule) {
-    case RetryRule::kNever:
-    case RetryRule::kPersonMends: return false;
-    case RetryRule::kLater:
-    case RetryRule::kOtherPeer:
-    case RetryRule::kInOrder:
-    case RetryRule::kReset:
-    case RetryRule::kLogin:
-    case RetryRule::kReconnect:
-    case RetryRule::kStop: return true;
-  }
-  return true;
-}
-
 }  // namespace
 
 void Outbox::load(std::vector<OutboxRecord> items, MonoTime now, std::int64_t wall_ms) {

@@ -218,6 +218,15 @@ void ModelServer::Connection::on_inner(const wire::Inner& inner) {
       return answer(inner, pong.SerializeAsString());
     }
     case Type::kRead: {
+      ++server_.reads_seen;
+      if (server_.knobs.lose_reads > 0) {
+        --server_.knobs.lose_reads;
+        return;
+      }
+      if (server_.knobs.refuse_reads > 0) {
+        --server_.knobs.refuse_reads;
+        return refuse(inner, Errc::kStoreDown);
+      }
       v1::ReadAnswer read;
       read.set_read_seq(parse<v1::ReadRequest>(inner.body).seq());
       return answer(inner, read.SerializeAsString());

@@ -32,6 +32,8 @@ class ModelServer {
     std::uint32_t drop_pushes = 0;     ///< the next so many pushes are not made
     bool relays = false;               ///< store down: RELAYED, provisional pushes
     std::map<std::uint32_t, Errc> refuse_send;  ///< the n-th SEND (from 1) is refused so
+    std::uint32_t lose_reads = 0;               ///< the next so many READs are not answered
+    std::uint32_t refuse_reads = 0;             ///< the next so many are refused: the store is away
     Millis retry_after{0};
     std::optional<Errc> refuse_login;
     std::optional<std::uint32_t> stale_below;  ///< conn_counter below this is STALE_EPOCH
@@ -77,6 +79,7 @@ class ModelServer {
   std::map<ConversationId, std::vector<Row>> logs;
   std::uint64_t sends_seen = 0;
   std::uint64_t syncs_seen = 0;
+  std::uint64_t reads_seen = 0;
   std::uint64_t pulls_seen = 0;
   std::uint64_t logins_seen = 0;
   std::uint64_t pings_seen = 0;

@@ -330,7 +330,7 @@ bool DeviceHost::is_settled() const {
   // Told to go elsewhere it still talks: with a small greatest age somebody always is.
   const LinkState link = device_->link().state();
   return (link == LinkState::kOnline || link == LinkState::kMoving) && device_->is_up_to_date() &&
-         open_sends() == 0 && open_requests_ == 0;
+         open_sends() == 0 && open_requests_ == 0 && device_->inbox().unconfirmed_reads().empty();
 }
 
 }  // namespace hy::sim

@@ -400,5 +400,26 @@ TEST_F(DeviceTest, RetryAfterIsObeyed) {
   EXPECT_EQ(head(), 2u);
 }
 
+TEST_F(DeviceTest, AReadThatIsRefusedOrNotAnsweredIsOfferedAgainOnTheSameConnection) {
+  auto alice = online("alice");
+  auto bob = online("bob");
+  for (int i = 0; i < 3; ++i) ASSERT_TRUE(alice->send(kBob, "news"));
+  world.run_for(Millis{100});
+  const auto read = [&](std::uint64_t seq) {
+    bob->run([&](client::Device& d, client::Turn&) { d.mark_read(world.now, kPair, Seq{seq}); });
+  };
+  const auto confirmed = [&] { return bob->device().inbox().find(kPair)->read; };
+  world.server.knobs.refuse_reads = 2;
+  read(2);
+  world.run_for(Millis{30'000});
+  EXPECT_EQ(confirmed(), Seq{2});
+  EXPECT_EQ(world.server.reads_seen, 3u) << "again after a while, and then no more";
+  world.server.knobs.lose_reads = 1;
+  read(3);
+  world.run_for(Millis{30'000});
+  EXPECT_EQ(confirmed(), Seq{3});
+  EXPECT_EQ(world.server.logins_seen, 2u) << "nobody had to log in anew";
+}
+
 }  // namespace
 }  // namespace hy::test
