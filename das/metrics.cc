@@ -74,7 +74,12 @@ obs::Counter& Metrics::answers(const char* kind, Errc code) {
 }
 
 void Metrics::append_answered(Errc code) {
-  answers("append", code).add();
+  if (code != Errc::kOk) {
+    answers("append", code).add();
+    return;
+  }
+  if (append_ok_ == nullptr) append_ok_ = &answers("append", code);
+  append_ok_->add();
 }
 void Metrics::call_answered(Errc code) {
   answers("call", code).add();

@@ -59,6 +59,7 @@ class Metrics final : public OpObserver, public ServiceMetrics {
   obs::Gauge& streams_;
   /// By code, made on first sight (loop thread alone): the table of codes bounds them.
   std::map<std::pair<std::string_view, Errc>, obs::Counter*> answers_;
+  obs::Counter* append_ok_ = nullptr;  ///< the one of every message
 };
 
 }  // namespace hy::das

@@ -1,8 +1,9 @@
 #include "das/append/append_planner.h"
 
 #include <algorithm>
-#include <numeric>
-#include <unordered_map>
+#include <bit>
+#include <unordered_set>
+#include <utility>
 
 #include "common/base/test_hooks.h"
 
@@ -19,27 +20,31 @@ bool is_session_loss(Errc code) {
 
 }  // namespace
 
-std::size_t RecentIds::Hash::operator()(const Key& key) const noexcept {
-  return std::hash<ConversationId>{}(key.conv) ^ mix64(std::hash<ClientMsgId>{}(key.id)) ^
-         std::hash<Uid>{}(key.sender);
+RecentIds::RecentIds(std::size_t ids_max)
+    : buckets_(std::bit_ceil(std::max<std::size_t>(ids_max, 2)) / 2) {}
+
+std::size_t RecentIds::bucket_of(const Key& key) const {
+  // Whoever makes his ids collide loses hints, nothing else. Mixed: ids have constant bits.
+  return mix64(std::hash<ClientMsgId>{}(key.id) ^ std::hash<Uid>{}(key.sender)) &
+         (buckets_.size() - 1);
 }
 
 void RecentIds::add(const ConversationId& conv, Uid sender, const ClientMsgId& id) {
-  if (young_.size() >= ids_max_) {
-    old_ = std::move(young_);
-    young_.clear();
-  }
-  young_.insert({conv, sender, id});
+  const Key key{conv, sender, id};
+  Bucket& bucket = buckets_[bucket_of(key)];
+  if (bucket[0] == key) return;
+  bucket[1] = bucket[0];
+  bucket[0] = key;
 }
 
 bool RecentIds::has(const ConversationId& conv, Uid sender, const ClientMsgId& id) const {
   const Key key{conv, sender, id};
-  return young_.contains(key) || old_.contains(key);
+  const Bucket& bucket = buckets_[bucket_of(key)];
+  return bucket[0] == key || bucket[1] == key;
 }
 
 void RecentIds::clear() {
-  young_.clear();
-  old_.clear();
+  std::ranges::fill(buckets_, Bucket{});
 }
 
 /// Who goes into the transaction, in which order, and who shares another one's row.
@@ -49,39 +54,42 @@ struct AppendPlanner::Plan {
   std::vector<std::size_t> conflicts;  ///< the same id with another payload: after all others
 };
 
+AppendPlanner::Plan AppendPlanner::make_plan(std::span<const PendingAppend> batch) {
+  Plan plan;
+  std::vector<std::pair<ConversationId, std::size_t>> order;
+  order.reserve(batch.size());
+  for (std::size_t i = 0; i < batch.size(); ++i) order.emplace_back(batch[i].item.conv, i);
+  std::ranges::sort(order);
+  plan.leader_of.resize(batch.size());
+  plan.leaders.reserve(batch.size());
+  for (std::size_t at = 0, run = 0; at < order.size(); ++at) {
+    if (order[at].first != order[run].first) run = at;
+    const std::size_t i = order[at].second;
+    const AppendItem& item = batch[i].item;
+    // Against all before it in its conversation: its share of a batch is short.
+    std::size_t leader = i;
+    for (std::size_t k = run; k < at && leader == i; ++k) {
+      const AppendItem& other = batch[order[k].second].item;
+      if (other.client_msg_id == item.client_msg_id && other.sender == item.sender)
+        leader = plan.leader_of[order[k].second];
+    }
+    if (mutant(Mutant::kNoDeduplication)) leader = i;
+    const bool same =
+        batch[leader].item.payload_hash == item.payload_hash || mutant(Mutant::kPayloadHashIgnored);
+    plan.leader_of[i] = same ? leader : i;
+    if (!same)
+      plan.conflicts.push_back(i);
+    else if (leader == i)
+      plan.leaders.push_back(i);
+  }
+  std::ranges::sort(plan.conflicts);
+  return plan;
+}
+
 BatchOutcome AppendPlanner::run(MessageLog& log, std::span<PendingAppend> batch) {
   if (mutant(Mutant::kGapNotChecked))
     for (PendingAppend& pending : batch) pending.item.after.reset();
-  Plan plan;
-  plan.leader_of.resize(batch.size());
-  struct Key {
-    ConversationId conv;
-    Uid sender;
-    ClientMsgId id;
-    auto operator<=>(const Key&) const = default;
-  };
-  std::vector<std::size_t> by_key(batch.size());
-  std::iota(by_key.begin(), by_key.end(), std::size_t{0});
-  const auto key_of = [&](std::size_t i) {
-    const AppendItem& item = batch[i].item;
-    return Key{item.conv, item.sender, item.client_msg_id};
-  };
-  std::ranges::sort(by_key, {}, [&](std::size_t i) { return std::pair(key_of(i), i); });
-  for (std::size_t i = 0, first = 0; i < by_key.size(); ++i) {
-    if (key_of(by_key[i]) != key_of(by_key[first])) first = i;
-    const std::size_t leader = mutant(Mutant::kNoDeduplication) ? by_key[i] : by_key[first];
-    const bool same = batch[by_key[i]].item.payload_hash == batch[leader].item.payload_hash ||
-                      mutant(Mutant::kPayloadHashIgnored);
-    plan.leader_of[by_key[i]] = same ? leader : by_key[i];
-    if (!same) plan.conflicts.push_back(by_key[i]);
-  }
-  std::ranges::sort(plan.conflicts);
-  for (std::size_t i = 0; i < batch.size(); ++i)
-    if (plan.leader_of[i] == i && !std::ranges::binary_search(plan.conflicts, i))
-      plan.leaders.push_back(i);
-  std::ranges::sort(plan.leaders, {},
-                    [&](std::size_t i) { return std::pair(batch[i].item.conv, i); });
-
+  const Plan plan = make_plan(batch);
   BatchOutcome out;
   out.verdicts.resize(batch.size());
   std::vector<PendingAppend*> rest;

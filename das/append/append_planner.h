@@ -1,8 +1,8 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <span>
-#include <unordered_set>
 #include <vector>
 
 #include "common/base/clock.h"
@@ -37,12 +37,13 @@ struct BatchOutcome {
   std::size_t conflicts = 0;
 };
 
-/// Ids that this lane has committed, so that a predecessor need not be read. Bounded: two
-/// generations of `ids_max`, the older one dropped when the newer is full. A hint: forgetting costs
-/// a read.
+/// Ids that this lane has committed, so that a predecessor need not be read. A fixed table of exact
+/// keys in buckets of two: a new one takes the place of the older of its bucket, so has() may
+/// forget (which costs a read) and is never wrong. No memory per id.
 class RecentIds {
  public:
-  explicit RecentIds(std::size_t ids_max) : ids_max_(ids_max) {}
+  /// Room for about `ids_max`, rounded up to a power of two.
+  explicit RecentIds(std::size_t ids_max);
   void add(const ConversationId& conv, Uid sender, const ClientMsgId& id);
   [[nodiscard]] bool has(const ConversationId& conv, Uid sender, const ClientMsgId& id) const;
   void clear();
@@ -50,16 +51,15 @@ class RecentIds {
  private:
   struct Key {
     ConversationId conv;
-    Uid sender;
+    Uid sender;  ///< 0: free
     ClientMsgId id;
     friend bool operator==(const Key&, const Key&) = default;
   };
-  struct Hash {
-    std::size_t operator()(const Key& key) const noexcept;
-  };
-  std::size_t ids_max_;
-  std::unordered_set<Key, Hash> young_;
-  std::unordered_set<Key, Hash> old_;
+  /// Newer first.
+  using Bucket = std::array<Key, 2>;
+  [[nodiscard]] std::size_t bucket_of(const Key& key) const;
+
+  std::vector<Bucket> buckets_;
 };
 
 /// Turns one lane's batch into transactions and each caller's own answer (guarantees.md §5).
@@ -85,6 +85,7 @@ class AppendPlanner {
 
  private:
   struct Plan;
+  static Plan make_plan(std::span<const PendingAppend> batch);
   bool try_fast(MessageLog& log, std::span<PendingAppend> batch, const Plan& plan,
                 BatchOutcome& out);
   void one_by_one(MessageLog& log, std::span<PendingAppend* const> batch, BatchOutcome& out);

@@ -19,7 +19,7 @@ std::size_t weight(const AppendRequest& request) {
 LaneFsm::Offer LaneFsm::offer(AppendRequest&& request) {
   if (closed_) return Offer::kClosed;
   const std::size_t bytes = weight(request);
-  if (appends_.size() >= ramped(limits_.queue_appends_max) ||
+  if (queued_appends() >= ramped(limits_.queue_appends_max) ||
       queued_bytes_ + bytes > limits_.queue_bytes_max || expected_wait() > limits_.queue_wait_max)
     return Offer::kFull;
   queued_bytes_ += bytes;
@@ -58,8 +58,9 @@ LaneBatch LaneFsm::take(MonoTime now) {
   const std::size_t rows_max = ramped(limits_.batch_rows_max);
   LaneBatch batch;
   std::size_t bytes = 0;
-  while (!appends_.empty()) {
-    AppendRequest& next = appends_.front();
+  batch.appends.reserve(std::min(rows_max, queued_appends()));
+  while (queued_appends() > 0) {
+    AppendRequest& next = appends_[first_];
     const std::size_t size = weight(next);
     if (next.pending.deadline <= now) {
       batch.expired_appends.push_back(std::move(next));
@@ -71,23 +72,34 @@ LaneBatch LaneFsm::take(MonoTime now) {
       batch.appends.push_back(std::move(next));
     }
     queued_bytes_ -= size;
-    appends_.pop_front();
+    ++first_;
   }
+  drop_taken();
   while (!calls_.empty() && batch.calls.size() < limits_.batch_calls_max) {
     auto& to = calls_.front()->deadline() <= now ? batch.expired_calls : batch.calls;
     to.push_back(std::move(calls_.front()));
     calls_.pop_front();
   }
-  had_backlog_ = !appends_.empty();
+  had_backlog_ = queued_appends() > 0;
   return batch;
+}
+
+void LaneFsm::drop_taken() {
+  // Each request is moved down at most once per as many that were taken.
+  if (first_ * 2 < appends_.size()) return;
+  appends_.erase(appends_.begin(), appends_.begin() + static_cast<std::ptrdiff_t>(first_));
+  first_ = 0;
 }
 
 LaneBatch LaneFsm::take_all() {
   LaneBatch batch;
   had_backlog_ = false;
-  std::ranges::move(appends_, std::back_inserter(batch.appends));
+  drop_taken();
+  std::move(appends_.begin() + static_cast<std::ptrdiff_t>(first_), appends_.end(),
+            std::back_inserter(batch.appends));
   std::ranges::move(calls_, std::back_inserter(batch.calls));
   appends_.clear();
+  first_ = 0;
   calls_.clear();
   queued_bytes_ = 0;
   return batch;
@@ -100,12 +112,12 @@ void LaneFsm::took(std::size_t rows, std::chrono::nanoseconds spent) {
 }
 
 std::chrono::nanoseconds LaneFsm::expected_wait() const {
-  const auto batches = static_cast<std::int64_t>(appends_.size() / ramped(limits_.batch_rows_max));
+  const auto batches = static_cast<std::int64_t>(queued_appends() / ramped(limits_.batch_rows_max));
   return std::chrono::nanoseconds{batches * batch_ns_};
 }
 
 Millis LaneFsm::retry_after() const {
-  const auto waiting = static_cast<std::int64_t>(appends_.size() + calls_.size());
+  const auto waiting = static_cast<std::int64_t>(queued_appends() + calls_.size());
   const Millis needed{waiting * row_ns_ / 1'000'000};
   const auto wait = std::chrono::duration_cast<Millis>(expected_wait());
   return std::clamp(std::max(needed, wait), kRetryMin, kRetryMax);

@@ -56,7 +56,7 @@ class LaneFsm {
   /// On anything but kQueued the argument is untouched.
   Offer offer(AppendRequest&& request);
   Offer offer(std::unique_ptr<StoreCall>&& call);
-  [[nodiscard]] bool has_work() const { return !appends_.empty() || !calls_.empty(); }
+  [[nodiscard]] bool has_work() const { return queued_appends() > 0 || !calls_.empty(); }
   /// The next batch; what has expired comes out apart and does not count against the batch.
   LaneBatch take(MonoTime now);
   /// Everything that waits, whatever the limits: the store is down.
@@ -71,7 +71,7 @@ class LaneFsm {
   /// No more offers; what waits is still handed out.
   void close() { closed_ = true; }
   [[nodiscard]] bool is_closed() const { return closed_; }
-  [[nodiscard]] std::size_t queued_appends() const { return appends_.size(); }
+  [[nodiscard]] std::size_t queued_appends() const { return appends_.size() - first_; }
   [[nodiscard]] std::size_t queued_calls() const { return calls_.size(); }
   /// How long an append that came now would wait for its batch to begin.
   [[nodiscard]] std::chrono::nanoseconds expected_wait() const;
@@ -80,9 +80,13 @@ class LaneFsm {
   /// `limit` as far as the ramp allows it now, at least 1.
   [[nodiscard]] std::size_t ramped(std::size_t limit) const;
   void climb(MonoTime now);
+  void drop_taken();
 
   LaneLimits limits_;
-  std::deque<AppendRequest> appends_;
+  /// From first_ on; what lies before it was taken and goes when there is enough of it. A deque
+  /// would get and free memory with every third request.
+  std::vector<AppendRequest> appends_;
+  std::size_t first_ = 0;
   std::deque<std::unique_ptr<StoreCall>> calls_;
   std::size_t queued_bytes_ = 0;
   std::int64_t row_ns_ = 100'000;  ///< moving average; the start value is a slow disk's guess

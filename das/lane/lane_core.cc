@@ -115,6 +115,7 @@ void LaneCore::append(LaneBatch& batch, Completion& done) {
   const auto spent = clock_.now() - begun;
   const auto rows = static_cast<std::uint32_t>(pending.size());
   bool full = false;
+  done.appends.reserve(done.appends.size() + pending.size());
   for (std::size_t i = 0; i < pending.size(); ++i) {
     const AppendRequest& request = batch.appends[i];
     AppendVerdict& verdict = outcome.verdicts[i];

@@ -15,6 +15,7 @@
 #include "common/base/ids.h"
 #include "common/http/http_get.h"
 #include "das/config.h"
+#include "das/engines/embedded/migrations.h"
 
 /// hy-das as a whole, in this process, over the embedded engine and a Unix socket.
 namespace hy::das {
@@ -161,7 +162,9 @@ TEST_F(AppTest, ServesFromAnEmptyFolderAndKeepsEverythingOverARestart) {
     ASSERT_TRUE(page.has_value());
     EXPECT_NE(page->body.find("hy_das_store_up{store=\"embedded\"} 1"), std::string::npos);
     EXPECT_NE(page->body.find("hy_das_durability_ok 1"), std::string::npos);
-    EXPECT_NE(page->body.find("hy_das_schema_version 1"), std::string::npos);
+    const std::string schema =
+        "hy_das_schema_version " + std::to_string(embedded::kMigrations.size());
+    EXPECT_NE(page->body.find(schema), std::string::npos);
     {
       const std::scoped_lock guard(logic_.mutex);
       logic_.store_up.reset();

@@ -153,14 +153,33 @@ TEST_F(PlannerTest, TheSlowPathStaysInsideTheCallersDeadlines) {
   EXPECT_EQ(code(out.verdicts[1]), Errc::kDeadlineExceeded);
 }
 
-TEST(RecentIds, ForgetsTheOldestHalfWhenFull) {
-  RecentIds ids(10);
+TEST(RecentIds, KnowsTheNewestForgetsOldOnesAndIsNeverWrong) {
+  RecentIds ids(16);
   const auto id = [](std::uint64_t n) { return item(n).client_msg_id; };
-  for (std::uint64_t n = 0; n < 25; ++n) ids.add(item(0).conv, Uid{1}, id(n));
-  EXPECT_FALSE(ids.has(item(0).conv, Uid{1}, id(3)));
-  EXPECT_TRUE(ids.has(item(0).conv, Uid{1}, id(15)));
-  EXPECT_TRUE(ids.has(item(0).conv, Uid{1}, id(24)));
-  EXPECT_FALSE(ids.has(item(0).conv, Uid{2}, id(24)));
+  const ConversationId conv = item(0).conv;
+  const ConversationId other = ConversationId::pair(Uid{77}, Uid{78});
+  std::size_t known = 0;
+  for (std::uint64_t n = 0; n < 1'000; ++n) {
+    ids.add(conv, Uid{1}, id(n));
+    EXPECT_TRUE(ids.has(conv, Uid{1}, id(n)));
+    EXPECT_FALSE(ids.has(conv, Uid{2}, id(n)));
+    EXPECT_FALSE(ids.has(other, Uid{1}, id(n)));
+    EXPECT_FALSE(ids.has(conv, Uid{1}, id(n + 1)));
+  }
+  for (std::uint64_t n = 0; n < 1'000; ++n) known += ids.has(conv, Uid{1}, id(n)) ? 1 : 0;
+  EXPECT_LE(known, 16U) << "bounded";
+  EXPECT_GE(known, 8U);
+  ids.clear();
+  for (std::uint64_t n = 0; n < 1'000; ++n) EXPECT_FALSE(ids.has(conv, Uid{1}, id(n)));
+}
+
+TEST(RecentIds, TheSameIdAgainTakesNoSecondPlace) {
+  RecentIds ids(2);
+  const ConversationId conv = item(0).conv;
+  ids.add(conv, Uid{1}, item(1).client_msg_id);
+  for (int i = 0; i < 5; ++i) ids.add(conv, Uid{1}, item(2).client_msg_id);
+  EXPECT_TRUE(ids.has(conv, Uid{1}, item(1).client_msg_id));
+  EXPECT_TRUE(ids.has(conv, Uid{1}, item(2).client_msg_id));
 }
 
 }  // namespace
