@@ -91,7 +91,7 @@ Result<std::unique_ptr<StoreRig>> StoreRig::open(const RigOptions& options) {
 }
 
 Status StoreRig::start_embedded(const RigOptions& options) {
-  const std::filesystem::path file = impl_->folder / "hongyan.db";
+  const std::filesystem::path file = this->file();
   const auto make = [&] {
     return std::make_unique<das::embedded::EmbeddedEngine>(
         das::embedded::EmbeddedOptions{.file = file}, impl_->clock);
@@ -133,6 +133,10 @@ Status StoreRig::start_mysql(const RigOptions& options) {
   std::istringstream in(options.prepare_sql);
   for (std::string one; std::getline(in, one, ';');) admin->exec(one.c_str());
   return {};
+}
+
+std::filesystem::path StoreRig::file() const {
+  return impl_->folder / "hongyan.db";
 }
 
 das::Engine& StoreRig::engine() {

@@ -37,6 +37,8 @@ class StoreRig {
   StoreRig& operator=(const StoreRig&) = delete;
 
   [[nodiscard]] das::Engine& engine();
+  /// The embedded engine's file.
+  [[nodiscard]] std::filesystem::path file() const;
   [[nodiscard]] StoreCost cost();
   /// Files of the store: data, indexes and log.
   [[nodiscard]] std::uint64_t file_bytes() const;

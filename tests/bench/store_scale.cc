@@ -7,6 +7,7 @@
 #include <cstdio>
 
 #include "common/base/random.h"
+#include "tests/bench/store_fill.h"
 #include "tests/bench/store_rig.h"
 
 namespace {
@@ -17,6 +18,7 @@ struct Options {
   bench::RigOptions rig;
   std::size_t conversations = 10'000;
   std::vector<std::uint64_t> checkpoints = {10'000, 100'000, 1'000'000};
+  std::uint64_t fill = 0;
   std::size_t batch = 200;
   std::size_t window_rows = 100'000;
   std::size_t reads = 2'000;
@@ -42,6 +44,7 @@ class Scale {
     HY_TRY_VOID(make_people());
     HY_TRY_VOID(make_conversations());
     const std::uint64_t empty_bytes = rig_->file_bytes();
+    HY_TRY_VOID(fill());
     std::printf("%9s %9s | %8s %7s %7s %7s %7s %7s %8s %8s | %7s %7s | %7s %7s | %7s %7s | %7s\n",
                 "rows", "convs", "append/s", "us", "cpu us", "server", "p50 ms", "p99 ms",
                 "written B", "log B", "page us", "cpu", "tail us", "cpu", "list us", "cpu",
@@ -85,6 +88,23 @@ class Scale {
     const double seconds = seconds_between(began, clock_.now());
     std::printf("%zu people, %zu conversations in %.1f s (%.0f us each)\n", people_.size(),
                 pairs_.size(), seconds, seconds * 1e6 / static_cast<double>(pairs_.size()));
+    return {};
+  }
+
+  /// Rows that the engine did not write, where only what is beside new ones matters.
+  Status fill() {
+    const std::uint64_t each = options_.fill / pairs_.size();
+    if (each == 0) return {};
+    if (options_.rig.engine != "embedded")
+      return fail(Errc::kUsage, "--fill is for the embedded engine");
+    std::vector<ConversationId> conversations;
+    for (const Pair& pair : pairs_) conversations.push_back(pair.conv);
+    const MonoTime began = clock_.now();
+    HY_TRY_VOID(bench::fill_embedded(rig_->file(), conversations, each, options_.body_bytes,
+                                     clock_.wall_ms()));
+    rows_ = each * pairs_.size();
+    std::printf("%llu rows laid down in %.0f s\n", static_cast<unsigned long long>(rows_),
+                seconds_between(began, clock_.now()));
     return {};
   }
 
@@ -253,6 +273,7 @@ int main(int argc, char** argv) {
   app.add_option("--engine", options.rig.engine)->check(CLI::IsMember({"embedded", "mysql"}));
   app.add_option("--conversations", options.conversations)->check(CLI::Range(1, 2'000'000));
   app.add_option("--checkpoints", options.checkpoints, "rows, ascending")->delimiter(',');
+  app.add_option("--fill", options.fill, "rows laid down past the engine before the first append");
   app.add_option("--batch", options.batch, "rows a transaction")->check(CLI::Range(1, 256));
   app.add_option("--window", options.window_rows, "rows appended while a checkpoint measures");
   app.add_option("--reads", options.reads, "of each kind at a checkpoint");
