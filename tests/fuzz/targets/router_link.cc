@@ -4,6 +4,7 @@
 #include <deque>
 #include <functional>
 #include <map>
+#include <span>
 
 #include "common/base/random.h"
 #include "entry/link/router_link.h"
@@ -134,8 +135,7 @@ class World final : entry::RouterPort, router::EntryPort {
   // What the replica sends.
   [[nodiscard]] bool is_up(EntryId) const override { return is_up_; }
   [[nodiscard]] bool has_room(EntryId) const override { return true; }
-  void forward(EntryId, std::uint64_t, const router::Delivery&,
-               const std::vector<ConnId>&) override {}
+  void forward(EntryId, std::uint64_t, const router::Delivery&, std::span<const ConnId>) override {}
   void kick(EntryId, const router::KickOrder& order) override {
     to_entry_.emplace_back([this, order] {
       const auto open = entry_.placements().find(order.uid, order.slot);
@@ -212,8 +212,7 @@ class Silent final : public router::EntryPort {
  public:
   [[nodiscard]] bool is_up(EntryId) const override { return true; }
   [[nodiscard]] bool has_room(EntryId) const override { return true; }
-  void forward(EntryId, std::uint64_t, const router::Delivery&,
-               const std::vector<ConnId>&) override {}
+  void forward(EntryId, std::uint64_t, const router::Delivery&, std::span<const ConnId>) override {}
   void kick(EntryId entry, const router::KickOrder& order) override {
     law(order.conn.value() != 0 || entry == kA, "a kick names a connection");
     ++said;
