@@ -74,10 +74,12 @@ Result<Database> Database::open(const std::filesystem::path& file, const OpenOpt
   int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE;
   flags |= options.read_only ? SQLITE_OPEN_READONLY : SQLITE_OPEN_READWRITE;
   if (!options.read_only && options.create) flags |= SQLITE_OPEN_CREATE;
-  // No statistics about memory: a lock around every allocation, and nobody asks. Refused, and of no
-  // matter, once another user of SQLite in this process has started it.
-  static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-  static_cast<void>(once);
+  if (options.gather_writes) {
+    // No statistics about memory: a lock around every allocation, and nobody asks. Refused, and of
+    // no matter, once SQLite was used in this process. Not for a client: the app may want them.
+    static const int once = sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
+    static_cast<void>(once);
+  }
   HY_CHECK(!options.gather_writes || options.synchronous_full);
   const int rc = sqlite3_open_v2(file.c_str(), &connection->handle, flags,
                                  options.gather_writes ? gather_vfs() : nullptr);
