@@ -213,7 +213,7 @@ class Swarm final : public load::Listener {
   std::size_t round_ = 0;
   std::vector<std::uint32_t> refused_;  ///< closed loop: to be filled up a little later
   MonoTime refill_at_ = MonoTime::max();
-  std::priority_queue<Due> resends_;  ///< RELAYED: the same id again
+  std::priority_queue<Due> resends_;  ///< RELAYED: the same id again; number 0: SYNC
   Mix mix_;
   bool is_flood_ = false;
   MonoTime next_churn_ = MonoTime::max();

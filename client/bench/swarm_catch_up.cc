@@ -4,6 +4,11 @@
 
 // What a person has of the conversation, and how it fetches what it misses.
 namespace hy::bench {
+namespace {
+
+constexpr auto kAskAgainAfter = std::chrono::seconds(1);
+
+}  // namespace
 
 bool Swarm::knows(const Person& p, std::uint32_t seq) {
   return seq <= p.contiguous || std::ranges::find(p.ahead, seq) != p.ahead.end();
@@ -56,7 +61,10 @@ void Swarm::on_slice(load::LightClient& c, ConversationId conversation,
   if (!p.is_catching_up) return;
   if (conversation != conversation_of(p)) {
     ++errors_["pull refused"];
-    return c.sync({});  // its answer begins anew
+    p.is_catching_up = false;
+    --catching_up_;
+    resends_.push({now() + kAskAgainAfter, c.index});  // its SYNC begins anew
+    return;
   }
   for (const load::PushView& row : rows) take_row(p, row);
   if (more && !rows.empty()) return c.pull(conversation, rows.back().seq + 1, 0);
@@ -93,9 +101,9 @@ void Swarm::take_row(Person& p, const load::PushView& row) {
 }
 
 void Swarm::end_catch_up(Person& p) {
+  if (p.is_catching_up) --catching_up_;
   p.is_catching_up = false;
   p.has_missed = false;
-  --catching_up_;
   std::ranges::sort(p.held, {}, &Held::seq);
   for (const Held& held : std::exchange(p.held, {})) {
     note(p, Mark::kShown, held.number, held.seq);

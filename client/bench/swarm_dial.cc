@@ -101,7 +101,11 @@ void Swarm::on_heads(load::LightClient& c,
     p.next_ping = t + part(ping_of(p), c.uid().value());
   }
   if (p.is_catching_up) return;
-  if (p.has_missed || !p.ahead.empty() || head > p.contiguous) begin_catch_up(p);
+  if (!p.ahead.empty() || head > p.contiguous) {
+    begin_catch_up(p);
+  } else if (p.has_missed) {
+    end_catch_up(p);  // there is nothing that it does not have
+  }
   refill(p);
 }
 

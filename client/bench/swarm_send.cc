@@ -142,7 +142,11 @@ void Swarm::work_resends(MonoTime t, MonoTime& next) {
   while (!resends_.empty() && resends_.top().at <= t) {
     const Due due = resends_.top();
     resends_.pop();
-    resend(people_[due.index], due.number);
+    Person& p = people_[due.index];
+    if (due.number > 0)
+      resend(p, due.number);
+    else if (p.is_ready)
+      p.client->sync({});
   }
   if (!resends_.empty()) next = std::min(next, resends_.top().at);
 }
