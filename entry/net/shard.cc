@@ -69,6 +69,7 @@ void Shard::tick() {
     spare_pairs_.push_back(crypto::X25519KeyPair::generate(random_));
   }
   hurry_patient();
+  append_moved(up_.commands, pings_);
   end_turn();
 }
 
@@ -153,6 +154,7 @@ void Shard::adopt(int socket, const IpAddress& address) {
 
 void Shard::close(Connection& c, Errc why) {
   const bool was_open = c.fsm.is_open();
+  std::erase_if(pings_, [conn = id_of(c)](const Command& ping) { return ping.conn == conn; });
   sockets_.close(c.fd);
   wheel_.cancel(c.index);
   gatekeeper_.leave(c.address, was_open);

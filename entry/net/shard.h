@@ -206,6 +206,7 @@ class Shard {
   Bytes inflated_;
 
   UpBatch up_;
+  std::vector<Command> pings_;  // until the tick
   DownBatch down_;
   Handoff<UpBatch> up_shared_;
   Handoff<DownBatch> down_shared_;

@@ -204,13 +204,15 @@ void Shard::on_command(Connection& c, const wire::Inner& inner, bool is_login) {
     refuse(c, inner, Errc::kRateLimited, c.frames.wait(options_.frames));
     return;
   }
-  if (hub_backlog_ + up_.commands.size() >= options_.waiting_commands_max) {
+  if (hub_backlog_ + up_.commands.size() + pings_.size() >= options_.waiting_commands_max) {
     if (is_login) (void)c.fsm.on_login_refused();
     refuse(c, inner, Errc::kOverloaded, Millis{500});
     return;
   }
   sync_point("entry.command_before_hub");
-  Command& command = up_.commands.emplace_back();
+  // Nobody waits for a PONG either: the hub is woken once a tick for all of them.
+  Command& command =
+      inner.type == inner_type::kPing ? pings_.emplace_back() : up_.commands.emplace_back();
   command.conn = id_of(c);
   if (is_login) {
     command.peer_ip = c.address.text();

@@ -72,5 +72,17 @@ TEST(ShardPatience, ConfirmationsOfOneConversationGoUpAsOneWhenTheirTimeHasCome)
   EXPECT_EQ(rig.logic.confirms.front().seq, Seq{5});
 }
 
+TEST(ShardPatience, PingsWakeTheHubOnceATick) {
+  Pushed rig;
+  for (std::uint32_t n = 1; n <= 3; ++n) rig.bob->send(inner_type::kPing, n);
+  rig.shard().turn();
+  UpBatch up;
+  rig.shard().up().take(up);
+  EXPECT_TRUE(up.commands.empty());
+  rig.shard().tick();
+  rig.shard().up().take(up);
+  EXPECT_EQ(up.commands.size(), 3U);
+}
+
 }  // namespace
 }  // namespace hy::entry::test
