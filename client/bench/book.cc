@@ -33,8 +33,10 @@ class Writer {
     // What lies below the base is old: each device has it, and the log no
     // longer tells.
     if (pair_.base > 0) {
-      for (std::size_t side = 0; side < 2; ++side)
+      for (std::size_t side = 0; side < 2; ++side) {
+        history_[side].gap(0, conv_, Seq{1}, Seq{pair_.base}, Errc::kOk);
         history_[side].persist(0, conv_, Seq{pair_.base}, pair_.people[1 - side], {});
+      }
     }
     for (const Record& r : pair_.records) write(r);
     for (std::size_t side = 0; side < 2; ++side) {

@@ -188,18 +188,17 @@ Status check_options(const Options& o) {
 }
 
 Result<std::uint64_t> parse_count(std::string_view text) {
+  // Seeds are larger than 2^53: they must not go through a double.
+  std::uint64_t exact = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), exact);
+  if (error == std::errc() && end == text.data() + text.size()) return exact;
   double value = 0;
   std::string_view unit;
   if (split_number(text, value, unit)) {
-    const double factor = unit.empty() ? 1 : unit == "k" ? 1e3 : unit == "M" ? 1e6 : 0;
+    const double factor = unit == "k" ? 1e3 : unit == "M" ? 1e6 : 0;
     const double out = value * factor;
-    if (factor > 0 && out < 0x1p64 && out == std::floor(out)) {
-      // Seeds are larger than 2^53: they must not lose digits.
-      std::uint64_t exact = 0;
-      const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), exact);
-      if (error == std::errc() && end == text.data() + text.size()) return exact;
+    if (factor > 0 && out < 0x1p63 && out == std::floor(out))
       return static_cast<std::uint64_t>(out);
-    }
   }
   return std::unexpected(wrong(text, "a count like 500, 15k or 2M"));
 }
