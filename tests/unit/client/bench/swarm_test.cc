@@ -76,6 +76,7 @@ TEST_F(SwarmTest, ACleanRunIsClean) {
   log_in();
   talk(300);
   EXPECT_TRUE(settle());
+  EXPECT_TRUE(turn_until([&] { return swarm_->is_confirmed(); }));
   const Counts& c = swarm_->counts();
   EXPECT_GE(c.sent, 300U);
   EXPECT_EQ(c.stored, c.sent);
