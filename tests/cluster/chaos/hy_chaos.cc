@@ -34,6 +34,7 @@ struct Options {
 std::string command_of(const RoundOptions& r) {
   std::string out = "hy_chaos --rounds 1 --engine " + std::string(cli::store_kind_name(r.store)) +
                     " --seed " + std::to_string(r.seed);
+  if (r.points_max > 0) return out + " --points-max " + std::to_string(r.points_max);
   if (r.points) return out + " --points";
   char more[160];
   std::snprintf(more, sizeof more,
@@ -146,6 +147,8 @@ int main(int argc, char** argv) {
   app.add_flag("--sets", options.sets, "the rounds of an engine share out its kinds");
   app.add_flag("--pairs", plan.pairs, "faults in overlapping pairs");
   app.add_flag("--points", options.round.points, "visit every named place instead");
+  app.add_option("--points-max", options.round.points_max,
+                 "visit so many named places instead, drawn from the seed");
   app.add_option("--gap", gap, "seconds between two starts: least and most")->expected(2);
   app.add_option("--alive", plan.alive_max, "faults at once")->check(CLI::Range(1, 20));
   app.add_option("--lasts", plan.lasts_max, "seconds that one fault may last")
@@ -162,6 +165,7 @@ int main(int argc, char** argv) {
   app.add_flag("--list", options.list, "the kinds of faults");
   app.add_flag("--plan", options.plan_only, "print the schedule of the seed and end");
   CLI11_PARSE(app, argc, argv);
+  if (options.round.points_max > 0) options.round.points = true;
   if (gap.size() == 2) {
     plan.gap_min = gap[0];
     plan.gap_max = std::max(gap[0], gap[1]);

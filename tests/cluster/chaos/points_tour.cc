@@ -6,6 +6,8 @@
 #include <chrono>
 #include <thread>
 
+#include "tests/cluster/chaos/fleet.h"
+
 namespace hy::chaos {
 namespace {
 
@@ -17,6 +19,8 @@ constexpr std::chrono::seconds kLeadEvery{2};
 constexpr std::chrono::seconds kStoppedFor{5};
 constexpr Millis kDelay{200};
 constexpr Millis kReadyWithin{60'000};
+constexpr std::size_t kComeBack = 4;  // devices at once
+constexpr std::array kDeeds{hooks::Deed::kDelay, hooks::Deed::kStop, hooks::Deed::kKill};
 
 }  // namespace
 
@@ -38,12 +42,30 @@ bool PointsTour::is_of_this_engine(const hooks::SyncPoint& point) const {
   }
 }
 
+void PointsTour::visit_some(Result& out) {
+  std::vector<const hooks::SyncPoint*> left;
+  for (const hooks::SyncPoint& point : hooks::kSyncPoints) {
+    const bool comes_by_itself =
+        point.reached == hooks::Reached::kByTraffic || point.reached == hooks::Reached::kByLogin ||
+        point.reached == hooks::Reached::kByMysql || point.reached == hooks::Reached::kByEmbedded;
+    if (comes_by_itself && is_of_this_engine(point)) left.push_back(&point);
+  }
+  for (std::size_t i = 0; i < visits_max_ && !left.empty(); ++i) {
+    const auto at = left.begin() + static_cast<std::ptrdiff_t>(random_.below(left.size()));
+    visit(**at, kDeeds[random_.below(kDeeds.size())], out);
+    left.erase(at);
+  }
+}
+
 PointsTour::Result PointsTour::run() {
   Result out;
+  if (visits_max_ > 0) {
+    visit_some(out);
+    return out;
+  }
   for (const hooks::SyncPoint& point : hooks::kSyncPoints) {
     if (!is_of_this_engine(point)) continue;
-    for (const hooks::Deed deed : {hooks::Deed::kDelay, hooks::Deed::kStop, hooks::Deed::kKill})
-      visit(point, deed, out);
+    for (const hooks::Deed deed : kDeeds) visit(point, deed, out);
   }
   return out;
 }
@@ -118,15 +140,21 @@ void PointsTour::lead_to(const hooks::SyncPoint& point, const std::string& daemo
              name == "router.entry_lost") {
     processes.signal(times % 2 == 0 ? "entry-a" : "entry-b", SIGKILL);
   } else if (name == "entry.before_push_resend") {
+    // Acks of this entry's people vanish; who talks to them sits at the other one.
     faults::LinkFault deaf;
     deaf.vanish = true;
-    people([&](faults::Gate& gate) { gate.set(faults::Direction::kToServer, deaf); });
+    for (const auto& link : rig_.links()) {
+      if (link->from == "people" && link->to == daemon)
+        link->gate->set(faults::Direction::kToServer, deaf);
+    }
   } else if (name == "entry.drain_mid") {
     processes.signal(daemon, SIGTERM);
   } else if (name == "entry.displaced_before_close" || name == "entry.before_kick" ||
              name == "entry.kicked_before_close" || name == "router.before_kick") {
-    // The old connection seems alive to its entry while the device comes back elsewhere.
+    // The end of the old connection vanishes: its entry believes in it while the device comes back.
     people([](faults::Gate& gate) { gate.pull(true); });
+    for (std::size_t i = 0; i < kComeBack; ++i)
+      (void)rig_.fleet()->restart(static_cast<std::size_t>(times) * kComeBack + i);
     people([](faults::Gate& gate) { gate.heal(); });
   } else if (name == "logic.before_relay" || name == "logic.after_relay_before_acked") {
     if (rig_.has_mysql() && times % 2 == 0)

@@ -96,7 +96,8 @@ class Round {
     began_ = MonoClock::now();
     fleet_->start_talking(options_.rate, options_.seed);
     if (options_.points) {
-      PointsTour tour(*rig_, options_.seed, [this](const std::string& line) { say(line); });
+      PointsTour tour(*rig_, options_.seed, options_.points_max,
+                      [this](const std::string& line) { say(line); });
       tour_ = tour.run();
     } else {
       play();
