@@ -109,7 +109,13 @@ Ledger Swarm::judge() {
     if (records >= kRecordsAtOnce) flush();
   }
   flush();
-  for (PairBook& book : books_) book.records = {};
+  // What comes later is judged from here on.
+  for (std::size_t i = 0; i < people_.size(); ++i) {
+    PairBook& book = books_[i / 2];
+    book.records = {};
+    book.base = std::max(book.base, people_[i].contiguous);
+    book.pushes[i % 2] = people_[i].last_push;
+  }
   out.records_dropped = records_dropped_;
   return out;
 }
