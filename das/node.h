@@ -72,6 +72,7 @@ class Node final : private LaneObserver {
   void batch_done(std::size_t rows, bool fast, std::size_t repeats, std::size_t conflicts,
                   std::chrono::nanoseconds spent) override;
   void waited(std::chrono::nanoseconds in_queue) override { metrics_.lane_waited(in_queue); }
+  void stamped(std::int64_t store_ms) override { state_.readings.note(store_ms); }
   void resolved(std::size_t unknown) override;
   Status look(std::size_t lane, StoreSession& session) override;
 

@@ -115,6 +115,7 @@ void LaneCore::append(LaneBatch& batch, Completion& done) {
   const auto spent = clock_.now() - begun;
   const auto rows = static_cast<std::uint32_t>(pending.size());
   bool full = false;
+  std::int64_t stamp = 0;
   done.appends.reserve(done.appends.size() + pending.size());
   for (std::size_t i = 0; i < pending.size(); ++i) {
     const AppendRequest& request = batch.appends[i];
@@ -124,6 +125,7 @@ void LaneCore::append(LaneBatch& batch, Completion& done) {
     if (acked) continue;
     if (verdict.state == AppendVerdict::State::kAnswered) {
       full = full || (!verdict.answer && verdict.answer.error().code == Errc::kStoreFull);
+      if (verdict.answer && !verdict.answer->repeat) stamp = verdict.answer->server_ms;
       done.appends.push_back(
           {request.ticket, std::move(verdict.answer), micros(waited), micros(spent), rows});
     } else {
@@ -131,6 +133,7 @@ void LaneCore::append(LaneBatch& batch, Completion& done) {
           {request.ticket, std::move(pending[i]), verdict.state == AppendVerdict::State::kUnknown});
     }
   }
+  if (stamp > 0) observer_.stamped(stamp);
   observer_.batch_done(rows, outcome.fast, outcome.repeats, outcome.conflicts, spent);
   door_.took(rows, spent);
   if (outcome.broken || session_->is_broken()) {

@@ -25,6 +25,8 @@ class LaneObserver {
   virtual void batch_done(std::size_t rows, bool fast, std::size_t repeats, std::size_t conflicts,
                           std::chrono::nanoseconds spent) = 0;
   virtual void waited(std::chrono::nanoseconds in_queue) = 0;
+  /// The store's clock when the last batch was written: one of its new messages' times.
+  virtual void stamped(std::int64_t store_ms) = 0;
   virtual void resolved(std::size_t unknown) = 0;
   /// On each new session, and then about every `look_period`, idle or not: the place to read the
   /// store's facts and to write the beat. An error counts as a failure of the lane.

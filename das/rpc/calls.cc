@@ -132,6 +132,7 @@ Status list_into(StoreSession& session, const ListQuery& query, Useq useq, bool 
     if (row.last) cut_body(row.last->kind, kLastBodyBytesMax, row.last->body);
     encode(std::move(row), *out.add_rows());
   }
+  context.state.readings.note(page.store_ms);
   out.set_store_ms(page.store_ms);
   out.set_more(page.more);
   out.set_store_epoch(context.state.store_epoch.load(std::memory_order_relaxed));

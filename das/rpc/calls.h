@@ -26,7 +26,7 @@ struct DecodedCall {
 /// What call works may touch besides the session: safe on any thread.
 struct CallContext {
   CacheStore& cache;
-  const StoreState& state;
+  StoreState& state;
 };
 
 /// Errors: kMalformedBody, kUnknownCommand (an op that this build does not know).

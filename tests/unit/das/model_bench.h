@@ -89,6 +89,7 @@ class ModelBench : public testing::Test, public LaneObserver {
     batches_.push_back(count);
   }
   void waited(std::chrono::nanoseconds) override {}
+  void stamped(std::int64_t) override {}
   void resolved(std::size_t unknown) override { resolved_ += unknown; }
   Status look(std::size_t, StoreSession& session) override {
     HY_TRY_VOID(session.facts());

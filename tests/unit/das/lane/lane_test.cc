@@ -52,6 +52,7 @@ class LaneTest : public testing::Test, public LaneObserver {
     note([&] { batches_.push_back(rows); });
   }
   void waited(std::chrono::nanoseconds) override {}
+  void stamped(std::int64_t) override {}
   void resolved(std::size_t unknown) override {
     note([&] { resolved_ += unknown; });
   }
@@ -399,6 +400,37 @@ TEST(StoreWatch, RaisesStepsWritesTheBeatAndKeepsTheState) {
   store.facts.store_ms = 403'000;
   seen = watch.look(now + Millis{9'000}, session);
   EXPECT_FALSE(seen->stepped) << "one step is told once";
+}
+
+// hy_chaos --seed 9020: an hour ahead for three seconds, between two looks, and a device synced
+// then.
+TEST(StoreWatch, AClockThatWasWrongBetweenTwoLooksCountsAsAStepBack) {
+  fake::Store store;
+  fake::Session session(store);
+  StoreState state;
+  StoreWatch watch({}, state);
+  MonoTime now{};
+  ASSERT_TRUE(watch.look(now, session).has_value());
+  const std::int64_t hour = 3'600'000;
+  state.readings.note(1'001'000 + hour);
+  store.facts.store_ms = 1'003'000;
+  auto seen = watch.look(now + Millis{3'000}, session);
+  EXPECT_TRUE(seen->stepped && seen->changed) << "a `since` of that hour would hide what comes";
+  EXPECT_EQ(state.clock_steps.load(), 1U);
+  store.facts.store_ms = 1'006'000;
+  EXPECT_FALSE(watch.look(now + Millis{6'000}, session)->stepped) << "told once";
+
+  state.readings.note(1'007'000);
+  state.readings.note(1'007'500 - 600'000);
+  state.readings.note(1'008'000);
+  store.facts.store_ms = 1'009'000;
+  seen = watch.look(now + Millis{9'000}, session);
+  EXPECT_TRUE(seen->stepped) << "changes of those minutes lie below what devices ask from";
+
+  state.readings.note(1'010'000);
+  state.readings.note(1'009'000 - 20'000);
+  store.facts.store_ms = 1'012'000;
+  EXPECT_FALSE(watch.look(now + Millis{12'000}, session)->stepped) << "within SYNC's overlap";
 }
 
 }  // namespace

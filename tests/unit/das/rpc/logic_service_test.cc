@@ -33,6 +33,7 @@ class NoLaneObserver final : public LaneObserver {
   void lane_failed(std::size_t, const Error&) override {}
   void batch_done(std::size_t, bool, std::size_t, std::size_t, std::chrono::nanoseconds) override {}
   void waited(std::chrono::nanoseconds) override {}
+  void stamped(std::int64_t) override {}
   void resolved(std::size_t) override {}
   Status look(std::size_t, StoreSession&) override { return {}; }
 };
