@@ -120,7 +120,10 @@ TEST_P(BenchTest, AServerThatStandsStillShowsInTheCorrectedPercentilesAlone) {
   for (const std::string& entry : cluster().layout().names_of("entry"))
     cluster().supervisor().signal(entry, SIGCONT);
   const Done done = running.get();
-  expect_clean(done);
+  // Not judged by its ledger: what the entry could not confirm in that second is pushed again under
+  // another number. The SDK drops it by its seq, the load tester, which keeps no store, tells of
+  // it.
+  ASSERT_TRUE(done.report.contains("whole")) << done.text;
   const Json& latency = done.report["whole"]["latency_ms"];
   const double corrected = latency["stored"]["p99"];
   const double uncorrected = latency["stored_raw"]["p99"];

@@ -209,6 +209,8 @@ Exit run_file(const std::string& file, Root& root) {
       scenario = values->text(key);
     } else if (const auto* list = std::get_if<std::vector<std::string>>(&value.data)) {
       for (const std::string& one : *list) given.emplace_back(name, one);
+    } else if (std::holds_alternative<std::string>(value.data)) {
+      given.emplace_back(name, values->text(key));
     } else {
       given.emplace_back(name, value.shown);
     }
