@@ -25,7 +25,7 @@ class WithMutant {
   WithMutant& operator=(const WithMutant&) = delete;
 
  private:
-  Mutant before_ = Mutant::kNone;
+  [[maybe_unused]] Mutant before_ = Mutant::kNone;
 };
 
 /// Whether this build carries mutants at all.
