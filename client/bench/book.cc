@@ -48,9 +48,11 @@ class Writer {
     for (const auto& [seq, row] : unclaimed_) {
       if (!claimed_.contains(seq)) out_.store.messages.push_back(row);
     }
-    if (head_ > 0)
+    // Also when the book has a receipt or an ack alone.
+    const std::uint32_t head = std::max(head_, pair_.base);
+    if (head > 0)
       out_.store.conversations.push_back(
-          {.conv = conv_, .head = head_, .kept_from = pair_.base + 1});
+          {.conv = conv_, .head = head, .kept_from = pair_.base + 1});
   }
 
  private:
@@ -82,10 +84,11 @@ class Writer {
         meet(r.seq, r.side, own, content);
         break;
       case Mark::kSkipped: ++push_[r.side]; break;
-      case Mark::kAcked: h.ack(at, r.number); break;
+      case Mark::kAcked: acked(r, at); break;
       case Mark::kReceipt: h.receipt(at, conv_, Seq{r.seq}, pair_.people[1 - r.side], false); break;
       case Mark::kOpened:
         push_[r.side] = 0;
+        received_[r.side] = 0;
         h.login_invoke(at, r.number);
         h.login_ok(at, r.number, {1, r.number});
         break;
@@ -102,11 +105,19 @@ class Writer {
     meet(r.seq, other, theirs, content);
     if ((r.extra & kWrongContent) != 0) content ^= 2;
     const bool is_push = r.mark != Mark::kPulled;
-    if (is_push) ++push_[r.side];
+    if (is_push) received_[r.side] = ++push_[r.side];
     h.recv(at, is_push ? judge::Via::kPush : judge::Via::kPull, is_push ? push_[r.side] : 0, conv_,
            Seq{r.seq}, sender, theirs, content);
     h.persist(at, conv_, Seq{r.seq}, sender, theirs);
     if (r.mark != Mark::kHeld) h.show(at, conv_, Seq{r.seq}, sender, theirs);
+    if ((r.extra & kShownBefore) != 0) h.show(at, conv_, Seq{r.seq}, sender, theirs);
+  }
+
+  void acked(const Record& r, judge::Nanos at) {
+    // A push that was skipped left no event here: its ack confirms what came before it.
+    const bool is_known = r.number <= push_[r.side];
+    const std::uint32_t number = is_known ? std::min(r.number, received_[r.side]) : r.number;
+    if (number > 0) history_[r.side].ack(at, number);
   }
 
   void claim(std::uint32_t seq, std::size_t side, const ClientMsgId& cmid, std::uint64_t content) {
@@ -129,7 +140,8 @@ class Writer {
   ConversationId conv_;
   judge::Evidence& out_;
   judge::History history_[2];
-  std::uint32_t push_[2] = {0, 0};
+  std::uint32_t push_[2] = {0, 0};      ///< numbers used up
+  std::uint32_t received_[2] = {0, 0};  ///< the last one whose arrival was written out
   std::uint32_t head_ = 0;
   FlatSet<std::uint32_t> claimed_;
   FlatMap<std::uint32_t, judge::MessageRow> unclaimed_;

@@ -27,7 +27,9 @@ enum class Mark : std::uint8_t {
   kOpened,     ///< number = how many-th connection
   kClosed,     ///< number = how many-th connection
 };
-inline constexpr std::uint16_t kWrongContent = 1;  ///< extra of kPushed and kPulled
+// Bits of extra of kPushed, kHeld and kPulled.
+inline constexpr std::uint16_t kWrongContent = 1;
+inline constexpr std::uint16_t kShownBefore = 2;  ///< by what was cut from the book since
 
 inline constexpr std::int64_t kTickNs = 16'000;
 

@@ -21,7 +21,7 @@ struct Counts {
   std::uint64_t refused = 0;
   std::uint64_t delivered = 0;
   std::uint64_t confirmed = 0;
-  std::uint64_t pushed_again = 0;  ///< the same push number once more
+  std::uint64_t pushed_again = 0;  ///< a push once more, and dropped
   std::uint64_t pulled = 0;
   std::uint64_t hints = 0;  ///< SYNC_HINT: not everything was pushed
   std::uint64_t pings = 0;

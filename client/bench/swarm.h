@@ -10,6 +10,7 @@
 #include "client/bench/figures.h"
 #include "client/bench/ledger_thread.h"
 #include "client/bench/ring.h"
+#include "client/bench/shown_lately.h"
 #include "client/bench/size_spec.h"
 #include "client/load/light_client.h"
 #include "common/base/random.h"
@@ -134,10 +135,10 @@ class Swarm final : public load::Listener {
     MonoTime next_ping{};
     std::uint32_t contiguous = 0;      ///< every seq up to here is known
     std::vector<std::uint32_t> ahead;  ///< known above the first hole, few
-    std::uint32_t pulled_to = 0;       ///< highest seq that came by PULL
     std::uint32_t to_flood = 0;        ///< messages that are still to be sent
     std::uint32_t tries = 0;           ///< dials turned away in a row
     std::vector<Held> held;            ///< pushed while older rows are being fetched
+    ShownLately shown;                 ///< of the peer's messages
     bool is_ready = false;             ///< its SYNC was answered
     bool knows_base = false;           ///< where the conversation stood before the run
     bool has_missed = false;           ///< rows may be missing until it pulled
@@ -177,6 +178,9 @@ class Swarm final : public load::Listener {
   std::size_t pick(std::uint64_t n) const;
   Person& peer_of(const Person& p) { return people_[p.client->index ^ 1U]; }
   [[nodiscard]] ConversationId conversation_of(const Person& p) const;
+
+  /// kShownBefore when the judge cannot see any more what a push contradicts.
+  std::uint16_t clash(Person& p, std::uint32_t seq, std::uint32_t number);
 
   static bool knows(const Person& p, std::uint32_t seq);
   static void know(Person& p, std::uint32_t seq);

@@ -74,9 +74,7 @@ void Swarm::on_slice(load::LightClient& c, ConversationId conversation,
 
 void Swarm::take_row(Person& p, const load::PushView& row) {
   const auto seq = static_cast<std::uint32_t>(row.seq);
-  const bool is_known = knows(p, seq);
-  p.pulled_to = std::max(p.pulled_to, seq);
-  if (is_known) return;
+  if (knows(p, seq)) return;
   std::uint16_t extra = 0;
   const std::uint32_t number = number_of(row.sender, row, extra);
   if (row.sender == p.client->uid()) {
@@ -97,6 +95,7 @@ void Swarm::take_row(Person& p, const load::PushView& row) {
   }
   ++counts_.pulled;
   know(p, seq);
+  p.shown.add({seq, number});
   if (number != 0) delivered(peer_of(p), number);
 }
 
@@ -108,6 +107,7 @@ void Swarm::end_catch_up(Person& p) {
   for (const Held& held : std::exchange(p.held, {})) {
     note(p, Mark::kShown, held.number, held.seq);
     know(p, held.seq);
+    p.shown.add({held.seq, held.number});
     if (held.number != 0) delivered(peer_of(p), held.number);
   }
   // What the log does not have was not stored: the same ids once more.

@@ -239,19 +239,33 @@ void Swarm::on_push(load::LightClient& c, std::uint32_t n, const load::PushView&
   Person& sender = peer_of(p);
   if (push.sender != sender.client->uid() || push.is_provisional) return note(p, Mark::kSkipped, 0);
   const auto seq = static_cast<std::uint32_t>(push.seq);
-  // It was fetched before its PUSH came: an app drops it by its seq. The same
-  // seq pushed twice is another matter, and goes into the book.
-  if (seq <= p.pulled_to && knows(p, seq)) return note(p, Mark::kSkipped, 0);
   std::uint16_t extra = 0;
   const std::uint32_t number = number_of(push.sender, push, extra);
+  const auto held = std::ranges::find(p.held, seq, &Held::seq);
+  const bool is_held = held != p.held.end();
+  const auto fate =
+      is_held ? (held->number == number ? ShownLately::Fate::kAgain : ShownLately::Fate::kOther)
+              : p.shown.fate({seq, number}, knows(p, seq));
+  if (fate == ShownLately::Fate::kAgain && extra == 0) {
+    // An app drops it by its seq, whatever its push number.
+    ++counts_.pushed_again;
+    return note(p, Mark::kSkipped, 0);
+  }
+  if (fate == ShownLately::Fate::kOther) extra |= clash(p, seq, number);
   if (p.is_catching_up || p.has_missed) {
     note(p, Mark::kHeld, number, seq, extra);
-    p.held.push_back({seq, number});
+    if (!is_held) p.held.push_back({seq, number});
     return;
   }
   note(p, Mark::kPushed, number, seq, extra);
   know(p, seq);
+  p.shown.add({seq, number});
   if (number != 0) delivered(sender, number);
+}
+
+std::uint16_t Swarm::clash(Person& p, std::uint32_t seq, std::uint32_t number) {
+  const std::uint32_t earlier = p.shown.seq_of(number).value_or(seq);
+  return earlier <= books_[p.client->index / 2].base ? kShownBefore : 0;
 }
 
 void Swarm::on_ack(load::LightClient& c, std::uint32_t n) {

@@ -56,6 +56,25 @@ TEST(Book, ASliceOfAnOldConversationRaisesNoAlarm) {
   EXPECT_EQ(ledger.found(), 0U) << (ledger.violations.empty() ? "" : ledger.violations.front());
 }
 
+TEST(Book, TheAckOfAPushThatWasSkippedIsNoFault) {
+  PairBook book = clean(30);
+  const std::uint32_t pushes = static_cast<std::uint32_t>(std::ranges::count_if(
+      book.records, [](const Record& r) { return r.mark == Mark::kPushed && r.side == 1; }));
+  const std::uint32_t at = book.records.back().at;
+  book.records.push_back({.at = at + 1, .mark = Mark::kSkipped, .side = 1});
+  book.records.push_back({.at = at + 2, .number = pushes + 1, .mark = Mark::kAcked, .side = 1});
+  EXPECT_EQ(judge(book).found(), 0U);
+  book.records.back().number = pushes + 2;
+  EXPECT_EQ(judge(book).dishonest, 1U) << "an ack of a push that never came";
+}
+
+TEST(Book, ASliceOfAReceiptAloneRaisesNoAlarm) {
+  PairBook book = clean(0, 20);
+  book.records.push_back({.at = 1, .seq = 20, .mark = Mark::kReceipt, .side = 0});
+  const Ledger ledger = judge(book);
+  EXPECT_EQ(ledger.found(), 0U) << (ledger.violations.empty() ? "" : ledger.violations.front());
+}
+
 TEST(Book, AMessageThatWasNeverPushedIsLost) {
   PairBook book = clean(100);
   const std::size_t at = find(book, Mark::kPushed, 40);

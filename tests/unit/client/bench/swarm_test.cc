@@ -66,6 +66,29 @@ class SwarmTest : public testing::Test {
     return turn_until([&] { return swarm_->is_settled(); }, within);
   }
 
+  using Rows = std::vector<test::ModelServer::Row>;
+  /// Pushes to person 101, under the push number that comes next, what `choose` makes of the
+  /// messages that 100 wrote to it.
+  void plant(const std::function<test::ModelServer::Row(const Rows&)>& choose) {
+    server_.on([&](test::ModelServer& s) {
+      const auto conversation = ConversationId::pair(Uid{100}, Uid{101});
+      Rows rows;
+      for (const auto& row : s.logs[conversation]) {
+        if (row.sender == 100) rows.push_back(row);
+      }
+      const auto row = choose(rows);
+      client::v1::Push push;
+      push.set_conversation(conversation.to_bytes());
+      push.set_seq(row.seq);
+      push.set_sender(row.sender);
+      push.set_client_msg_id(row.id.to_bytes());
+      push.set_kind(row.kind);
+      push.set_body(row.body);
+      s.inject(Uid{101}, client::v1::PUSH, static_cast<std::uint32_t>(rows.size()) + 1,
+               push.SerializeAsString());
+    });
+  }
+
   test::TestServer server_;
   crypto::SystemRandom random_;
   load::Loop loop_;
@@ -125,27 +148,69 @@ TEST_F(SwarmTest, PushesThatNeverCameAreFetchedAndNotLost) {
   EXPECT_EQ(ledger.shown_twice, 0U);
 }
 
-TEST_F(SwarmTest, APushUnderASecondNumberIsShownTwice) {
+TEST_F(SwarmTest, APushUnderASecondNumberIsDropped) {
   log_in();
   talk(60);
   ASSERT_TRUE(settle());
-  server_.on([](test::ModelServer& s) {
-    const auto& log = s.logs[ConversationId::pair(Uid{100}, Uid{101})];
-    for (const auto& row : log) {
-      if (row.sender != 100) continue;
-      client::v1::Push push;
-      push.set_conversation(ConversationId::pair(Uid{100}, Uid{101}).to_bytes());
-      push.set_seq(row.seq);
-      push.set_sender(row.sender);
-      push.set_client_msg_id(row.id.to_bytes());
-      push.set_kind(row.kind);
-      push.set_body(row.body);
-      s.inject(Uid{101}, client::v1::PUSH, 100'000, push.SerializeAsString());
-      return;
-    }
+  plant([](const Rows& rows) { return rows[0]; });
+  EXPECT_TRUE(turn_until([&] { return swarm_->counts().pushed_again == 1; }));
+  turn_until([] { return false; }, 20ms);
+  const Ledger ledger = swarm_->judge();
+  EXPECT_EQ(ledger.found(), 0U) << (ledger.violations.empty() ? "" : ledger.violations.front());
+}
+
+TEST_F(SwarmTest, AnotherMessageAtAShownSeqIsShownTwice) {
+  log_in();
+  talk(60);
+  ASSERT_TRUE(settle());
+  plant([](const Rows& rows) {
+    auto row = rows[1];
+    row.seq = rows[0].seq;
+    return row;
+  });
+  turn_until([] { return false; }, 200ms);
+  EXPECT_EQ(swarm_->counts().pushed_again, 0U);
+  EXPECT_GE(swarm_->judge().shown_twice, 1U);
+}
+
+TEST_F(SwarmTest, AShownMessageAtAnotherSeqIsShownTwice) {
+  log_in();
+  talk(60);
+  ASSERT_TRUE(settle());
+  plant([](const Rows& rows) {
+    auto row = rows[0];
+    row.seq = 10'000;
+    return row;
   });
   turn_until([] { return false; }, 200ms);
   EXPECT_GE(swarm_->judge().shown_twice, 1U);
+}
+
+TEST_F(SwarmTest, WhatContradictsAJudgedPartIsFoundToo) {
+  log_in();
+  talk(60);
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(swarm_->judge().found(), 0U);
+  plant([](const Rows& rows) {
+    auto row = rows[0];
+    row.seq = 10'000;
+    return row;
+  });
+  turn_until([] { return false; }, 200ms);
+  EXPECT_GE(swarm_->judge().shown_twice, 1U);
+}
+
+TEST_F(SwarmTest, ARepeatOfAJudgedMessageIsDropped) {
+  log_in();
+  talk(60);
+  ASSERT_TRUE(settle());
+  ASSERT_TRUE(turn_until([&] { return swarm_->is_confirmed(); }));
+  EXPECT_EQ(swarm_->judge().found(), 0U);
+  plant([](const Rows& rows) { return rows[0]; });
+  EXPECT_TRUE(turn_until([&] { return swarm_->counts().pushed_again == 1; }));
+  turn_until([] { return false; }, 20ms);
+  const Ledger ledger = swarm_->judge();
+  EXPECT_EQ(ledger.found(), 0U) << (ledger.violations.empty() ? "" : ledger.violations.front());
 }
 
 TEST_F(SwarmTest, TwoPushesThatChangePlacesAreOutOfOrder) {
@@ -153,27 +218,13 @@ TEST_F(SwarmTest, TwoPushesThatChangePlacesAreOutOfOrder) {
   // Rows 1 and 2 of a conversation reach the receiver as 2, 1.
   talk(kPeople);
   ASSERT_TRUE(settle());
-  const auto conversation = ConversationId::pair(Uid{100}, Uid{101});
   server_.on([&](test::ModelServer& s) { s.drop_pushes_after_numbering(Uid{101}); });
   const std::uint64_t before = swarm_->counts().stored;
   talk(4 * kPeople);
   ASSERT_TRUE(turn_until([&] { return swarm_->counts().stored >= before + 4 * kPeople; }));
   turn_until([] { return false; }, 100ms);
-  server_.on([&](test::ModelServer& s) {
-    // The one that was numbered and not written comes last, under a number of its own.
-    std::uint64_t nth = 0;
-    for (const auto& row : s.logs[conversation]) {
-      if (row.sender != 100 || ++nth != 2) continue;
-      client::v1::Push push;
-      push.set_conversation(conversation.to_bytes());
-      push.set_seq(row.seq);
-      push.set_sender(row.sender);
-      push.set_client_msg_id(row.id.to_bytes());
-      push.set_kind(row.kind);
-      push.set_body(row.body);
-      s.inject(Uid{101}, client::v1::PUSH, 100'000, push.SerializeAsString());
-    }
-  });
+  // The one that was numbered and not written comes last, under a number of its own.
+  plant([](const Rows& rows) { return rows[1]; });
   turn_until([] { return false; }, 200ms);
   EXPECT_GE(swarm_->judge().out_of_order, 1U);
 }
