@@ -157,9 +157,10 @@ Report check_honest(const Case& c) {
     }
     if (r != kNone && send.phash != 0 && c.row(r).phash != 0 && c.row(r).phash != send.phash)
       fault("is in the log with another content");
-    const bool is_refused_only =
-        send.is_refused() && !send.is_stored() && !send.is_logged() && send.invokes == 1;
-    if (is_refused_only && !send.has_unknown_try && r != kNone)
+    // Also where the device met it in the log afterwards: the person was told that it is not sent.
+    const bool is_refused_first =
+        send.is_refused() && send.refused_at < send.stored_at && send.refused_at < send.logged_at;
+    if (is_refused_first && !send.has_unknown_try && send.invokes == 1 && r != kNone)
       fault("was refused for good and is in the log");
     const bool has_outcome = send.is_stored() || send.is_logged() || send.is_refused() ||
                              (send.is_unsure() && send.relayed_at == kNanosMax);

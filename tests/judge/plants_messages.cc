@@ -335,7 +335,9 @@ bool thrown_away(Evidence& e, Random& random) {
   return forget_outcome(e, random, false);
 }
 
-bool refused_and_stored(Evidence& e, Random& random) {
+/// A STORED becomes a refusal for good; `is_met`: and the device finds the message in the log
+/// later.
+bool refused_and_stored(Evidence& e, Random& random, bool is_met) {
   const auto at = pick(e, random, [&](const History& h, const Event& ev) {
     return is_first_answer(ev) && !ev.has(kRepeat) && row_of(e, ev.cmid) != nullptr &&
            std::ranges::none_of(h.events(), [&](const Event& o) {
@@ -348,10 +350,27 @@ bool refused_and_stored(Evidence& e, Random& random) {
   answer.ev = Ev::kSendFail;
   answer.flags = kFinal;
   answer.code = Errc::kForbidden;
+  Event met{.at = answer.at,
+            .conv = answer.conv,
+            .cmid = id,
+            .seq = row_of(e, id)->seq,
+            .uid = e.histories[at->h].device().uid,
+            .ev = Ev::kPersist};
   remove_all(e, at->h, [&](const Event& ev) {
     return ev.cmid == id && (ev.ev == Ev::kState || ev.ev == Ev::kPersist || ev.ev == Ev::kShow);
   });
+  if (is_met) {
+    const auto refusal = find_event(e, at->h, Ev::kSendFail, id);
+    met.at += 1;
+    insert_at(e, refusal->h, met);
+  }
   return true;
+}
+bool refused_stored_alone(Evidence& e, Random& random) {
+  return refused_and_stored(e, random, false);
+}
+bool refused_stored_and_met(Evidence& e, Random& random) {
+  return refused_and_stored(e, random, true);
 }
 
 bool answered_with_two_seqs(Evidence& e, Random& random) {
@@ -418,7 +437,11 @@ std::vector<Plant> plants_of_messages() {
        "C-HONEST",
        {"C-AVAIL", "C-CURSOR", "C-FLOW", "C-GAP", "C-LOSS", "C-RECOVER"},
        thrown_away},
-      {"refused and stored", "C-HONEST", {"C-CURSOR", "C-GAP", "C-LOSS"}, refused_and_stored},
+      {"refused and stored", "C-HONEST", {"C-CURSOR", "C-GAP", "C-LOSS"}, refused_stored_alone},
+      {"refused, and met in the log",
+       "C-HONEST",
+       {"C-CURSOR", "C-GAP", "C-LOSS"},
+       refused_stored_and_met},
       {"answered with two seqs", "C-HONEST", {"C-AGREE"}, answered_with_two_seqs},
       {"saved and then not", "C-HONEST", {}, saved_and_then_not},
   };

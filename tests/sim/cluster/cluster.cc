@@ -23,16 +23,6 @@ constexpr Nanos kLastQuestionsMax = seconds(30);
 /// Placement of what was said last travels to every replica within this.
 constexpr Nanos kPlacementSettles = seconds(15);
 
-Fault fault_of(config::Role role) {
-  switch (role) {
-    case config::Role::kEntry: return Fault::kKillEntry;
-    case config::Role::kLogic: return Fault::kKillLogic;
-    case config::Role::kRouter: return Fault::kKillRouter;
-    case config::Role::kDas: return Fault::kKillDas;
-  }
-  return Fault::kKillEntry;
-}
-
 std::string when(const World& world) {
   const auto ms =
       std::chrono::duration_cast<milliseconds>(world.now().time_since_epoch()).count() - 3'600'000;
@@ -77,7 +67,7 @@ void Cluster::violation(std::string text) {
   world_.stop();
 }
 
-void Cluster::watch_deaths(Node& node, Fault /*fault*/) {
+void Cluster::watch_deaths(Node& node) {
   node.on_death = [this, &node] {
     say(node.name() + " died");
     restart_later(node, milliseconds(50 + world_.below(world_.one_in(4) ? 8'000 : 1'500)));
@@ -94,7 +84,7 @@ void Cluster::restart_later(Node& node, Nanos delay) {
 
 void Cluster::make_daemons() {
   const auto add = [this](std::unique_ptr<Daemon> daemon) {
-    watch_deaths(daemon->node(), fault_of(daemon->role()));
+    watch_deaths(daemon->node());
     daemons_.push_back(std::move(daemon));
   };
   for (std::uint32_t i = 0; i < plan_.das; ++i) add(std::make_unique<DasDaemon>(site_, i));
@@ -140,7 +130,7 @@ void Cluster::make_devices() {
         say(fmt::format("{} {} {}", node.name(), link_state_name(state), why));
       };
     }
-    watch_deaths(node, Fault::kKillDevice);
+    watch_deaths(node);
     restart_later(node, milliseconds(500 + world_.below(3'000)));
     DeviceHost* const host = devices_.back().get();
     // The rival stays out until its person wants in.
@@ -187,6 +177,7 @@ Report Cluster::run() {
   }
   if (settled) last_questions();
   report_.virtual_seconds = std::chrono::duration<double>(world_.now() - begun).count();
+  count_what_went_by_rates();
   judge_all();
   if (!settled && report_.outcome == Outcome::kClean) {
     report_.outcome = Outcome::kLiveness;
@@ -202,6 +193,24 @@ Report Cluster::run() {
     report_.shown += device->recorder().shown();
   }
   return std::move(report_);
+}
+
+/// Faults of the nemesis are counted as they begin, these where they struck.
+void Cluster::count_what_went_by_rates() {
+  const auto add = [this](Fault fault, std::uint64_t n) {
+    report_.faults[static_cast<std::size_t>(fault)] += n;
+  };
+  for (const StoreFault f : {StoreFault::kLockWait, StoreFault::kDeadlock,
+                             StoreFault::kConnectionLost, StoreFault::kSlow})
+    add(Fault::kStoreErrors, site_.store.struck(f));
+  for (const StoreFault f :
+       {StoreFault::kCommitLost, StoreFault::kReplyLost, StoreFault::kCommitHangs})
+    add(Fault::kCommitLost, site_.store.struck(f));
+  add(Fault::kCorrupt, network_.counts.corrupted);
+  for (const auto& device : devices_) {
+    add(Fault::kKillDevice, device->crashes());
+    add(Fault::kDeviceDisk, device->disk_failures());
+  }
 }
 
 /// No fault from here on; everybody who is needed is there.

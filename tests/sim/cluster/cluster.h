@@ -62,7 +62,8 @@ class Cluster {
  private:
   void make_daemons();
   void make_devices();
-  void watch_deaths(Node& node, Fault fault);
+  void watch_deaths(Node& node);
+  void count_what_went_by_rates();
   bool at_sync_point(Node& node, std::string_view name);
   void heal();
   bool settle();

@@ -119,7 +119,10 @@ void DeviceHost::end_turn(client::Turn& turn) {
   std::vector<client::RowFate> fates;
   if (!turn.writes.empty()) {
     if (strikes(faults == nullptr ? 0 : faults->die_before_commit)) return world_.kill(node_);
-    if (strikes(faults == nullptr ? 0 : faults->store_fails)) return recover();
+    if (strikes(faults == nullptr ? 0 : faults->store_fails)) {
+      ++disk_failures_;
+      return recover();
+    }
     auto applied = store_->apply(turn.writes);
     HY_CHECK(applied.has_value());
     fates = std::move(*applied);

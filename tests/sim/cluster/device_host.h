@@ -72,6 +72,8 @@ class DeviceHost {
   [[nodiscard]] std::size_t open_requests() const { return open_requests_; }
   [[nodiscard]] std::uint64_t submitted() const { return submitted_; }
   [[nodiscard]] std::uint64_t crashes() const { return crashes_; }
+  /// Transactions that its disk refused.
+  [[nodiscard]] std::uint64_t disk_failures() const { return disk_failures_; }
   /// Set by the cluster; all devices share it.
   const DeviceFaults* faults = nullptr;
   /// Told of each change of the link, for a person who watches.
@@ -116,6 +118,7 @@ class DeviceHost {
   std::map<std::uint64_t, bool> recents_;  // tokens of RECENTS
   std::uint64_t submitted_ = 0;
   std::uint64_t crashes_ = 0;
+  std::uint64_t disk_failures_ = 0;
   std::uint32_t life_ = 0;
 };
 
