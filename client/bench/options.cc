@@ -39,6 +39,8 @@ constexpr OptionRow kRows[] = {
     {"for", &Options::run_for, "Length of a window (default 30s)"},
     {"windows", &Options::windows, "Windows, one after the other (default 1)", "1-100000"},
     {"warmup", &Options::warmup, "Load before the first window (default 2s)"},
+    {"count-calls", &Options::count_calls,
+     "Count the system calls of the daemons on this host a message, and allocations where they do"},
     {"within", &Options::within, "Storms: everybody is to be in by then (default 10s)"},
     {"drop", &Options::drop, "reconnect-storm: share that is cut (default 50%)", "share"},
     {"backlog", &Options::backlog, "offline-flood: messages that wait for each (default 100)",

@@ -34,6 +34,7 @@ struct Options {
   Millis run_for{30'000};  ///< one window
   std::uint32_t windows = 1;
   Millis warmup{2'000};
+  bool count_calls = false;  ///< system calls and allocations a message
   // storms, floods, capacity
   Millis within{10'000};
   double drop = 0.5;

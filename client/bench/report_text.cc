@@ -189,7 +189,7 @@ std::string report_text(const Outcome& r) {
     out += message_windows(r) + spread_text(r) + latency_text(r) + ledger_text(r);
   }
   for (const auto& [name, value] : r.extra)
-    out += fmt::format(" figure    {} {:.1f}\n", name, value);
+    out += fmt::format(" figure    {} {:.2f}\n", name, value);
   for (const auto& [what, times] : r.errors)
     out += fmt::format(" errors    {} × {}\n", times, what);
   if (r.options.scenario != "idle") out += honesty_text(r);

@@ -80,6 +80,8 @@ std::optional<double> figure(const Outcome& r, const std::string& name) {
   const auto rate = [&](std::uint64_t n) {
     return r.whole.seconds > 0 ? static_cast<double>(n) / r.whole.seconds : 0;
   };
+  const auto extra = r.extra.find(name);
+  if (extra != r.extra.end()) return extra->second;
   std::string head;
   std::string inside;
   if (split_call(name, head, inside)) {
@@ -105,8 +107,7 @@ std::optional<double> figure(const Outcome& r, const std::string& name) {
   if (name == "connections_lost") return static_cast<double>(r.total.lost);
   if (name == "open") return static_cast<double>(r.open_at_end);
   if (name == "mean_batch") return r.mean_batch;
-  const auto extra = r.extra.find(name);
-  return extra == r.extra.end() ? std::nullopt : std::optional(extra->second);
+  return std::nullopt;
 }
 
 }  // namespace hy::bench

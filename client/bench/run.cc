@@ -124,6 +124,7 @@ Status Run::window(std::int64_t from, std::int64_t length, Window& w) {
 Status Run::windows(std::int64_t from, std::int64_t length, std::uint32_t count) {
   HY_TRY_VOID(crew_.wait_second(from));
   const BatchCount before = scrape_batches(out_.target);
+  HY_TRY_VOID(begin_counting());
   for (std::uint32_t i = 0; i < count; ++i, from += length) {
     Window w;
     meter_.set_left(static_cast<double>(length * (count - i)));
@@ -132,8 +133,34 @@ Status Run::windows(std::int64_t from, std::int64_t length, std::uint32_t count)
     meter_.end();
     out_.windows.push_back(std::move(w));
   }
+  end_counting();
   out_.mean_batch = mean_batch(before, scrape_batches(out_.target));
   return {};
+}
+
+Status Run::begin_counting() {
+  if (!out_.options.count_calls) return {};
+  for (const ServerProcess& p : out_.target.processes) {
+    if (p.tier == "store") continue;
+    HY_TRY(counters_[p.name], CallCounter::open(p.pid));
+  }
+  return {};
+}
+
+void Run::end_counting() {
+  double stored = 0;
+  for (const Window& w : out_.windows) stored += static_cast<double>(w.counts.stored);
+  for (const auto& [name, counter] : counters_) {
+    const CallCounter::Calls calls = counter->read();
+    const auto count = [&](const std::string& what, std::uint64_t n) {
+      const double each = stored > 0 ? static_cast<double>(n) / stored : 0;
+      out_.extra[what + "(" + name + ")"] = each;
+      out_.extra[what + "(daemons)"] += each;
+    };
+    count("system_calls", calls.system_calls);
+    if (calls.allocations) count("allocations", *calls.allocations);
+  }
+  counters_.clear();
 }
 
 Status Run::pass(std::int64_t length) {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <functional>
 
+#include "client/bench/call_count.h"
 #include "client/bench/crew.h"
 #include "client/bench/measure.h"
 #include "client/bench/run.h"
@@ -43,12 +44,16 @@ class Run {
 
  private:
   [[nodiscard]] std::string server_text() const;
+  Status begin_counting();
+  /// Calls a stored message of the windows, by daemon and of all, into the figures.
+  void end_counting();
   std::string refusal_text();
 
   Outcome out_;
   Progress& progress_;
   Crew crew_;
   Meter meter_;
+  std::map<std::string, std::unique_ptr<CallCounter>> counters_;  ///< by name of the process
 };
 
 std::int64_t whole_seconds(Millis d);
