@@ -37,7 +37,43 @@ Status set_heads(sqlite::Database& db, std::uint64_t head, std::int64_t ms) {
                  ", head_ms = " + std::to_string(ms));
 }
 
+/// Rows were laid down in rounds over the pairs: the last round began after `before` rows.
+Status set_last_rows(sqlite::Database& db, std::span<const ConversationId> pairs,
+                     std::uint64_t before) {
+  HY_TRY_VOID(db.exec("BEGIN"));
+  HY_TRY(auto set, db.prepare("UPDATE conversation SET last_id = ?2 WHERE conv = ?1"));
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    set.reset();
+    set.bind_blob(1, pairs[i].to_bytes()).bind(2, before + i + 1);
+    HY_TRY_VOID(set.run());
+  }
+  return db.exec("COMMIT");
+}
+
 }  // namespace
+
+Status make_pairs_embedded(const std::filesystem::path& file,
+                           std::span<const ConversationId> pairs) {
+  HY_TRY(auto db, sqlite::Database::open(file));
+  HY_TRY_VOID(db.exec("BEGIN"));
+  {
+    HY_TRY(auto conversation,
+           db.prepare("INSERT INTO conversation VALUES (?1, 1, 0, 0, 0, 0, 1, 0, 0, 0)"));
+    HY_TRY(auto member, db.prepare("INSERT INTO user_conv VALUES (?2, ?1, 0, 0, 1, 0, 0, 0, 0)"));
+    for (const ConversationId& conv : pairs) {
+      conversation.reset();
+      conversation.bind_blob(1, conv.to_bytes());
+      HY_TRY_VOID(conversation.run());
+      for (const std::uint64_t uid : {conv.hi, conv.lo}) {
+        member.reset();
+        member.bind_blob(1, conv.to_bytes()).bind(2, uid);
+        HY_TRY_VOID(member.run());
+      }
+    }
+  }
+  HY_TRY_VOID(db.exec("COMMIT"));
+  return db.checkpoint(true);
+}
 
 Status fill_embedded(const std::filesystem::path& file, std::span<const ConversationId> pairs,
                      std::uint64_t per_conversation, std::size_t body_bytes, std::int64_t end_ms) {
@@ -51,8 +87,8 @@ Status fill_embedded(const std::filesystem::path& file, std::span<const Conversa
   {
     HY_TRY(auto insert,
            db.prepare("INSERT INTO message (conv, seq, sender, client_msg_id, payload_hash, kind, "
-                      "flags, state, edit_version, countable, ordinal, server_ms, body) "
-                      "VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, 0, 0, 1, ?2, ?6, ?7)"));
+                      "flags, state, edit_version, countable, ordinal, server_ms, body, prev) "
+                      "VALUES (?1, ?2, ?3, ?4, ?5, 1, 0, 0, 0, 1, ?2, ?6, ?7, ?8)"));
     HY_TRY_VOID(db.exec("BEGIN"));
     for (std::uint64_t i = 0; i < rows; ++i) {
       const ConversationId& conv = pairs[i % pairs.size()];
@@ -68,7 +104,8 @@ Status fill_embedded(const std::filesystem::path& file, std::span<const Conversa
           .bind_blob(4, text.substr(0, 16))
           .bind_blob(5, text.substr(16, 16))
           .bind(6, ms)
-          .bind_blob(7, text.substr(32));
+          .bind_blob(7, text.substr(32))
+          .bind(8, seq == 1 ? 0 : i + 1 - pairs.size());  // the file was empty: ids begin at 1
       HY_TRY_VOID(insert.run());
       if ((i + 1) % kRowsPerCommit == 0) HY_TRY_VOID(db.exec("COMMIT; BEGIN"));
     }
@@ -76,6 +113,7 @@ Status fill_embedded(const std::filesystem::path& file, std::span<const Conversa
   }
   for (const std::string& index : indexes) HY_TRY_VOID(db.exec(index));
   HY_TRY_VOID(set_heads(db, per_conversation, end_ms));
+  HY_TRY_VOID(set_last_rows(db, pairs, rows - pairs.size()));
   return db.checkpoint(true);
 }
 

@@ -27,7 +27,7 @@ struct Options {
 };
 
 constexpr int kTriesMax = 5;
-constexpr int kReopensMax = 20;
+constexpr int kReopensMax = 100;
 
 double seconds_between(MonoTime from, MonoTime to) {
   return std::chrono::duration<double>(to - from).count();
@@ -78,10 +78,27 @@ class Scale {
 
   Status make_conversations() {
     const MonoTime began = clock_.now();
+    const auto people_of = [this](std::size_t i) {
+      return std::pair{people_[i % people_.size()],
+                       people_[(i + i / people_.size() + 1) % people_.size()]};
+    };
+    if (options_.rig.engine == "embedded") {
+      std::vector<ConversationId> pairs;
+      for (std::size_t i = 0; i < options_.conversations; ++i) {
+        const auto [a, b] = people_of(i);
+        pairs.push_back(ConversationId::pair(a, b));
+      }
+      HY_TRY_VOID(bench::make_pairs_embedded(rig_->file(), pairs));
+    }
     for (std::size_t i = 0; i < options_.conversations; ++i) {
-      const Uid a = people_[i % people_.size()];
-      const Uid b = people_[(i + i / people_.size() + 1) % people_.size()];
-      HY_TRY(const das::PairFacts facts, writer_->membership().open_pair(a, b));
+      const auto [a, b] = people_of(i);
+      auto opened = writer_->membership().open_pair(a, b);
+      // As below: this program, or the server, was stopped for longer than a connection lives.
+      while (!opened && ++reopened_ <= kReopensMax) {
+        HY_TRY(writer_, rig_->engine().open_writer());
+        opened = writer_->membership().open_pair(a, b);
+      }
+      HY_TRY(const das::PairFacts facts, std::move(opened));
       writer_->maintain();
       pairs_.push_back({a, b, ConversationId::pair(a, b), facts.member_version});
     }
@@ -164,7 +181,14 @@ class Scale {
   Result<ReadCost> measure_reads(const Read& read) {
     const bench::StoreCost before = rig_->cost();
     const MonoTime began = clock_.now();
-    for (std::size_t i = 0; i < options_.reads; ++i) HY_TRY_VOID(read());
+    for (std::size_t i = 0; i < options_.reads; ++i) {
+      Status done = read();
+      while (!done && ++reopened_ <= kReopensMax) {
+        HY_TRY(reader_, rig_->engine().open_reader());
+        done = read();
+      }
+      HY_TRY_VOID(std::move(done));
+    }
     const bench::StoreCost after = rig_->cost();
     const auto n = static_cast<double>(options_.reads);
     return ReadCost{

@@ -223,6 +223,50 @@ TEST_P(MessageLogContract, PullGivesTheAskedRangeInSlices) {
   EXPECT_FALSE(exact->more);
 }
 
+/// Every way to begin, end and cut, against the log in memory.
+TEST_P(MessageLogContract, PullAgreesWithTheLogAtEveryPlace) {
+  const Pair p = new_pair();
+  std::vector<AppendItem> log;
+  while (log.size() < 150) {
+    std::vector<AppendItem> batch;
+    for (std::uint64_t i = 0; i < 1 + random_.below(40); ++i)
+      batch.push_back(message(p, i % 3 == 0 ? p.b : p.a, std::string(random_.below(300), 'x')));
+    ASSERT_EQ(fast(*writer_, batch).result, FastResult::kStored);
+    log.insert(log.end(), batch.begin(), batch.end());
+  }
+  const std::uint64_t head = log.size();
+  for (int i = 0; i < 400; ++i) {
+    PullQuery query = range(p.a, p.conv, 1 + random_.below(head), 0);
+    if (random_.below(4) > 0)
+      query.to = Seq{query.from.value() + random_.below(head + 5 - query.from.value())};
+    if (random_.below(3) == 0) query.last = static_cast<std::uint32_t>(1 + random_.below(70));
+    query.messages_max = static_cast<std::uint32_t>(1 + random_.below(100));
+    query.bytes_max = static_cast<std::uint32_t>(1 + random_.below(10'000));
+    const std::uint64_t to =
+        query.to.value() == 0 ? head : std::min<std::uint64_t>(query.to.value(), head);
+    const std::uint64_t most =
+        query.last > 0 ? std::min<std::uint64_t>({query.last, query.messages_max, to})
+                       : std::min<std::uint64_t>(query.messages_max, to - query.from.value() + 1);
+    std::vector<std::uint64_t> wanted;
+    for (std::uint64_t k = 0, bytes = 0; k < most; ++k) {
+      const std::uint64_t seq = query.last > 0 ? to - k : query.from.value() + k;
+      bytes += log[seq - 1].body.bytes.size();
+      if (!wanted.empty() && bytes > query.bytes_max) break;
+      wanted.push_back(seq);
+    }
+    if (query.last > 0) std::ranges::reverse(wanted);
+    const auto slice = reader_->messages().pull(query);
+    ASSERT_OK(slice);
+    ASSERT_EQ(slice->messages.size(), wanted.size());
+    for (std::size_t k = 0; k < wanted.size(); ++k) {
+      ASSERT_EQ(slice->messages[k].seq.value(), wanted[k]);
+      ASSERT_EQ(slice->messages[k].client_msg_id, log[wanted[k] - 1].client_msg_id);
+      ASSERT_EQ(slice->messages[k].body.bytes, log[wanted[k] - 1].body.bytes);
+    }
+    EXPECT_EQ(slice->more, query.last == 0 && wanted.back() < to);
+  }
+}
+
 TEST_P(MessageLogContract, PullIsForMembersAndSaneRanges) {
   const Pair p = new_pair();
   must_append(message(p, "x"));

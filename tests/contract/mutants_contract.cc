@@ -22,12 +22,21 @@ class MutantsContract : public EngineContract {
     writer_ = new_writer();
     reader_ = new_reader();
   }
-  std::size_t rows(const Pair& p) { return whole_log_any(p).size(); }
-  /// Also a log with holes.
-  std::vector<StoredMessage> whole_log_any(const Pair& p) {
-    auto slice = reader_->messages().pull(range(p.a, p.conv, 1, 0));
+  std::size_t rows(const Pair& p) {
+    const auto slice = reader_->messages().pull(range(p.a, p.conv, 1, 0));
     EXPECT_TRUE(slice.has_value());
-    return slice ? std::move(slice->messages) : std::vector<StoredMessage>{};
+    return slice ? slice->messages.size() : 0;
+  }
+  /// The head has moved and `rows` rows are there; an engine whose rows are a chain refuses to read
+  /// such a log at all.
+  void expect_hole(const Pair& p, std::uint64_t head, std::size_t rows) {
+    const auto slice = reader_->messages().pull(range(p.a, p.conv, 1, 0));
+    if (!slice) {
+      EXPECT_EQ(slice.error().code, Errc::kInternal);
+      return;
+    }
+    EXPECT_EQ(slice->head.value(), head);
+    EXPECT_EQ(slice->messages.size(), rows);
   }
   /// A batch that cannot be stored: its last message has no predecessor.
   std::vector<AppendItem> batch_with_a_gap(const Pair& p) {
@@ -85,7 +94,7 @@ TEST_P(MutantsContract, HeadRaisedForRepeatLeavesAHole) {
     ASSERT_OK(writer_->messages().append_one(first));
   }
   EXPECT_EQ(must_append(message(p, "two")).value(), 3U);
-  EXPECT_EQ(rows(p), 2U) << "seq 2 is nowhere";
+  expect_hole(p, 3, 2);  // seq 2 is nowhere
 }
 
 TEST_P(MutantsContract, HalfABatchIsCommittedAfterAnError) {
@@ -106,8 +115,7 @@ TEST_P(MutantsContract, SeqBeforeLockLeavesAHoleWhenTheTransactionFails) {
     std::vector<AppendItem> batch = batch_with_a_gap(p);
     EXPECT_EQ(fast(*writer_, batch).result, FastResult::kRolledBack);
   }
-  EXPECT_EQ(head(*reader_, p.a, p.conv).value(), 2U);
-  EXPECT_EQ(rows(p), 0U);
+  expect_hole(p, 2, 0);
 }
 
 TEST_P(MutantsContract, UserConvAfterAppendHidesTheMessageFromItsReceiver) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "common/base/test_hooks.h"
+#include "das/engines/embedded/message_chain.h"
 #include "das/engines/embedded/statements.h"
 
 namespace hy::das::embedded {
@@ -111,6 +112,7 @@ struct ListRow {
   std::uint64_t countable_head = 0;
   Seq mark;  ///< max(read, own last, join, cleared)
   Seq visible_from;
+  std::int64_t last_id = 0;  ///< the head's row
 };
 
 ListRow read_list_row(const sqlite::Statement& from, Uid uid) {
@@ -126,38 +128,25 @@ ListRow read_list_row(const sqlite::Statement& from, Uid uid) {
   const Seq cleared{from.unsigned_integer(8)};
   out.mark = std::max({out.row.read_seq, own_last, join, cleared});
   out.visible_from = std::max(Seq{from.unsigned_integer(9)}, Seq{cleared.value() + 1});
+  out.last_id = from.integer(10);
   return out;
 }
 
 Status complete_row(sqlite::Database& db, Uid uid, std::uint32_t body_max, ListRow& list) {
   const Bytes conv = list.row.conv.to_bytes();
+  MessageChain chain(db, conv, {list.row.head, list.last_id});
   if (list.mark < list.row.head) {
-    HY_TRY(auto ordinal, db.prepare(sql::kOrdinal));
-    ordinal.bind_blob(1, conv).bind(2, list.mark.value());
-    HY_TRY(const bool row, ordinal.step());
-    const std::uint64_t below = row ? ordinal.unsigned_integer(0) : 0;
+    std::uint64_t below = list.mark.value();
+    // Where every message counts, and most do, the ordinal is the seq.
+    if (list.countable_head != list.row.head.value() && below > 0) {
+      HY_TRY(below, chain.ordinal_at(list.mark));
+    }
     if (list.countable_head > below)
       list.row.unread = static_cast<std::uint32_t>(
           std::min<std::uint64_t>(list.countable_head - below, UINT32_MAX));
   }
   if (list.row.head >= list.visible_from) {
-    HY_TRY(auto last, db.prepare(sql::kRange));
-    last.bind_blob(1, conv)
-        .bind(2, list.row.head.value())
-        .bind(3, list.row.head.value())
-        .bind(4, 1);
-    HY_TRY(const bool row, last.step());
-    if (row) {
-      StoredMessage message;
-      message.conv = list.row.conv;
-      message.seq = list.row.head;
-      message.sender = Uid{last.unsigned_integer(1)};
-      message.client_msg_id = ClientMsgId::from_bytes(last.blob(2));
-      message.kind = static_cast<std::uint32_t>(last.integer(3));
-      message.server_ms = last.integer(4);
-      message.body.bytes = last.blob(5).substr(0, body_max);
-      list.row.last = std::move(message);
-    }
+    HY_TRY(list.row.last, chain.at(list.row.head, body_max));
   }
   if (list.row.conv.is_group()) return {};
   HY_TRY(auto peer, db.prepare(sql::kReadSeq));

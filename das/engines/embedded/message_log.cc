@@ -4,6 +4,7 @@
 #include <array>
 
 #include "common/base/test_hooks.h"
+#include "das/engines/embedded/message_chain.h"
 #include "das/engines/embedded/statements.h"
 
 namespace hy::das::embedded {
@@ -35,6 +36,7 @@ struct Head {
   Seq low_last;
   Seq high_last;
   std::int64_t head_ms = 0;
+  std::int64_t last_id = 0;  ///< row of seq
 };
 
 /// The statements of an append, got once for a batch.
@@ -56,9 +58,13 @@ Result<std::optional<Head>> read_head(AppendStatements& use, std::string_view co
   HY_TRY(const bool row, use.head.step());
   std::optional<Head> out;
   if (row)
-    out = Head{Seq{use.head.unsigned_integer(0)}, use.head.unsigned_integer(1),
-               use.head.unsigned_integer(2),      Seq{use.head.unsigned_integer(3)},
-               Seq{use.head.unsigned_integer(4)}, use.head.integer(5)};
+    out = Head{Seq{use.head.unsigned_integer(0)},
+               use.head.unsigned_integer(1),
+               use.head.unsigned_integer(2),
+               Seq{use.head.unsigned_integer(3)},
+               Seq{use.head.unsigned_integer(4)},
+               use.head.integer(5),
+               use.head.integer(6)};
   use.head.reset();
   return out;
 }
@@ -71,8 +77,10 @@ Result<bool> identity_exists(sqlite::Database& db, std::string_view conv, Uid se
 }
 
 /// Inserts below a head that the transaction holds, and moves the head in memory.
-Status insert_message(AppendStatements& use, std::string_view conv, const AppendItem& item,
-                      Head& head, std::int64_t now_ms) {
+Status insert_message(sqlite::Database& db, AppendStatements& use, std::string_view conv,
+                      const AppendItem& item, Head& head, std::int64_t now_ms) {
+  if ((head.seq.value() == 0) != (head.last_id == 0))
+    return fail(Errc::kInternal, "the store's file is damaged: a head without its row");
   head.seq = Seq{head.seq.value() + 1};
   if (item.countable) ++head.countable;
   if (!item.conv.is_group())
@@ -86,8 +94,11 @@ Status insert_message(AppendStatements& use, std::string_view conv, const Append
       .bind(7, item.countable ? 1 : 0)
       .bind(8, head.countable)
       .bind(9, now_ms)
-      .bind_blob_in_place(10, item.body.bytes);
-  return use.insert.run();
+      .bind_blob_in_place(10, item.body.bytes)
+      .bind(11, head.last_id);
+  HY_TRY_VOID(use.insert.run());
+  head.last_id = db.last_insert_rowid();
+  return {};
 }
 
 Status raise_head(AppendStatements& use, std::string_view conv, const Head& head,
@@ -97,7 +108,8 @@ Status raise_head(AppendStatements& use, std::string_view conv, const Head& head
       .bind(3, head.countable)
       .bind(4, now_ms)
       .bind(5, head.low_last.value())
-      .bind(6, head.high_last.value());
+      .bind(6, head.high_last.value())
+      .bind(7, head.last_id);
   return use.raise.run();
 }
 
@@ -129,7 +141,7 @@ Status append_run(sqlite::Database& db, AppendStatements& use,
         if (!stored) return fail(Errc::kGap);
       }
     }
-    HY_TRY_VOID(insert_message(use, conv, item, *head, now_ms));
+    HY_TRY_VOID(insert_message(db, use, conv, item, *head, now_ms));
     out.stored.push_back({head->seq, now_ms, false});
   }
   HY_TRY_VOID(raise_head(use, conv, *head, now_ms));
@@ -148,9 +160,16 @@ Status give_numbers(sqlite::Database& db, std::span<const AppendItem* const> ite
   return {};
 }
 
-StoredMessage read_message(const sqlite::Statement& row, const ConversationId& conv) {
+Result<StoredMessage> find_by_id(sqlite::Database& db, std::string_view conv,
+                                 const FindQuery& query) {
+  HY_TRY(auto row, db.prepare(sql::kFindId));
+  row.bind_blob(1, conv)
+      .bind(2, query.sender.value())
+      .bind_blob(3, as_text(query.client_msg_id.bytes));
+  HY_TRY(const bool found, row.step());
+  if (!found) return fail(Errc::kMessageNotFound);
   StoredMessage message;
-  message.conv = conv;
+  message.conv = query.conv;
   message.seq = Seq{row.unsigned_integer(0)};
   message.sender = Uid{row.unsigned_integer(1)};
   message.client_msg_id = ClientMsgId::from_bytes(row.blob(2));
@@ -160,7 +179,7 @@ StoredMessage read_message(const sqlite::Statement& row, const ConversationId& c
 }
 
 struct Member {
-  Seq head;
+  ChainEnd end;
   Seq visible_from;
 };
 
@@ -169,7 +188,8 @@ Result<Member> member_of(sqlite::Database& db, Uid uid, std::string_view conv) {
   statement.bind(1, uid.value()).bind_blob(2, conv);
   HY_TRY(const bool row, statement.step());
   if (!row || statement.integer(2) != 0) return fail(Errc::kNotMember);
-  return Member{Seq{statement.unsigned_integer(0)}, Seq{statement.unsigned_integer(1)}};
+  return Member{{Seq{statement.unsigned_integer(0)}, statement.integer(3)},
+                Seq{statement.unsigned_integer(1)}};
 }
 
 }  // namespace
@@ -209,6 +229,7 @@ FastAppend SqliteMessageLog::append_fast(std::span<const AppendItem* const> item
   switch (out.why.code) {
     case Errc::kOutcomeUnknown: out.result = FastResult::kUnknown; break;
     case Errc::kConflict:
+    case Errc::kInternal:  // a damaged conversation must not refuse the others of its batch
     case Errc::kGap:
     case Errc::kMembersChanged:
     case Errc::kOverloaded: out.result = FastResult::kRolledBack; break;
@@ -264,7 +285,11 @@ Result<AppendedOne> SqliteMessageLog::append_one(const AppendItem& item) {
       HY_TRY(const bool stored, identity_exists(db, conv, item.sender, *item.after));
       if (!stored) return fail(Errc::kGap);
     }
-    HY_TRY_VOID(insert_message(use, conv, item, *head, now_ms));
+    auto inserted = insert_message(db, use, conv, item, *head, now_ms);
+    // Not a repeat: it is the seq that has a row already.
+    if (!inserted && inserted.error().code == Errc::kConflict)
+      return fail(Errc::kInternal, "the store's file is damaged: " + inserted.error().detail);
+    HY_TRY_VOID(std::move(inserted));
     HY_TRY_VOID(raise_head(use, conv, *head, now_ms));
     if (link_.now() - begun > kHeadAgeMax) return fail(Errc::kOverloaded, "took too long");
     return AppendedOne{{head->seq, now_ms, false}, {item.conv, head->seq, now_ms}};
@@ -285,9 +310,10 @@ Result<Slice> SqliteMessageLog::pull(const PullQuery& query) {
   return link_.read([&](sqlite::Database& db) -> Result<Slice> {
     HY_TRY(const Member member, member_of(db, query.uid, conv));
     Slice slice;
-    slice.head = member.head;
+    const Seq head = member.end.head;
+    slice.head = head;
     const bool backwards = query.last > 0;
-    const Seq to = query.to.value() == 0 ? member.head : std::min(query.to, member.head);
+    const Seq to = query.to.value() == 0 ? head : std::min(query.to, head);
     Seq from = std::max(query.from, Seq{1});
     const std::uint32_t limit =
         backwards ? std::min(query.last, query.messages_max) : query.messages_max;
@@ -297,22 +323,14 @@ Result<Slice> SqliteMessageLog::pull(const PullQuery& query) {
       from = member.visible_from;
     }
     if (from > to) return slice;
-    HY_TRY(auto rows, db.prepare(backwards ? sql::kRangeNewestFirst : sql::kRange));
-    rows.bind_blob(1, conv).bind(2, from.value()).bind(3, to.value()).bind(4, limit);
-    std::size_t bytes = 0;
-    for (;;) {
-      HY_TRY(const bool row, rows.step());
-      if (!row) break;
-      bytes += rows.blob(5).size();
-      if (!slice.messages.empty() && bytes > query.bytes_max) break;
-      slice.messages.push_back(read_message(rows, query.conv));
-      slice.messages.back().body.bytes = rows.blob(5);
-    }
+    MessageChain chain(db, conv, member.end);
     if (backwards) {
-      std::ranges::reverse(slice.messages);
-    } else {
-      slice.more = !slice.messages.empty() && slice.messages.back().seq < to;
+      HY_TRY(slice.messages, chain.newest(from, to, query.bytes_max));
+      return slice;
     }
+    const Seq last = to.value() - from.value() < limit ? to : Seq{from.value() + limit - 1};
+    HY_TRY(slice.messages, chain.oldest(from, last, query.bytes_max));
+    slice.more = slice.messages.back().seq < to;
     return slice;
   });
 }
@@ -321,16 +339,15 @@ Result<FoundMessage> SqliteMessageLog::find(const FindQuery& query) {
   const Bytes conv = query.conv.to_bytes();
   return link_.read([&](sqlite::Database& db) -> Result<FoundMessage> {
     HY_TRY(const Member member, member_of(db, query.uid, conv));
-    HY_TRY(auto row, db.prepare(query.seq.value() > 0 ? sql::kFindSeq : sql::kFindId));
-    row.bind_blob(1, conv);
-    if (query.seq.value() > 0)
-      row.bind(2, query.seq.value());
-    else
-      row.bind(2, query.sender.value()).bind_blob(3, as_text(query.client_msg_id.bytes));
-    HY_TRY(const bool found, row.step());
-    if (!found) return fail(Errc::kMessageNotFound);
-    FoundMessage out{read_message(row, query.conv), {}};
-    if (out.message.seq < member.visible_from) return fail(Errc::kMessageNotFound);
+    FoundMessage out;
+    if (query.seq.value() > 0) {
+      if (query.seq > member.end.head || query.seq < member.visible_from)
+        return fail(Errc::kMessageNotFound);
+      HY_TRY(out.message, MessageChain(db, conv, member.end).at(query.seq, 0));
+    } else {
+      HY_TRY(out.message, find_by_id(db, conv, query));
+      if (out.message.seq < member.visible_from) return fail(Errc::kMessageNotFound);
+    }
     if (query.conv.is_group()) return out;
     HY_TRY(auto peer, db.prepare(sql::kReadSeq));
     peer.bind(1, query.conv.peer_of(query.uid).value()).bind_blob(2, conv);

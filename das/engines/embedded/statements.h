@@ -7,31 +7,37 @@ namespace hy::das::embedded::sql {
 
 // Messages.
 inline constexpr std::string_view kHead =
-    "SELECT head_seq, countable_head, member_version, low_last, high_last, head_ms FROM "
+    "SELECT head_seq, countable_head, member_version, low_last, high_last, head_ms, last_id FROM "
     "conversation WHERE conv = ?1";
 inline constexpr std::string_view kRaiseHead =
     "UPDATE conversation SET head_seq = ?2, countable_head = ?3, head_ms = ?4, low_last = ?5, "
-    "high_last = ?6 WHERE conv = ?1";
+    "high_last = ?6, last_id = ?7 WHERE conv = ?1";
 inline constexpr std::string_view kMoveHeadMs =
     "UPDATE conversation SET head_ms = ?2 WHERE conv = ?1";
 inline constexpr std::string_view kInsertMessage =
     "INSERT INTO message (conv, seq, sender, client_msg_id, payload_hash, kind, flags, state, "
-    "edit_version, countable, ordinal, server_ms, body) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, ?8, ?9, ?10)";
+    "edit_version, countable, ordinal, server_ms, body, prev) "
+    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, 0, 0, 0, ?7, ?8, ?9, ?10, ?11)";
 inline constexpr std::string_view kFindIdentity =
     "SELECT seq, server_ms, payload_hash FROM message WHERE conv = ?1 AND sender = ?2 AND "
     "client_msg_id = ?3";
 inline constexpr std::string_view kMember =
-    "SELECT c.head_seq, u.visible_from, u.leave_seq FROM user_conv u JOIN conversation c ON c.conv "
+    "SELECT c.head_seq, u.visible_from, u.leave_seq, c.last_id FROM user_conv u JOIN conversation "
+    "c ON c.conv "
     "= u.conv WHERE u.uid = ?1 AND u.conv = ?2";
-inline constexpr std::string_view kRange =
-    "SELECT seq, sender, client_msg_id, kind, server_ms, body FROM message WHERE conv = ?1 AND seq "
-    "BETWEEN ?2 AND ?3 ORDER BY seq LIMIT ?4";
-inline constexpr std::string_view kRangeNewestFirst =
-    "SELECT seq, sender, client_msg_id, kind, server_ms, body FROM message WHERE conv = ?1 AND seq "
-    "BETWEEN ?2 AND ?3 ORDER BY seq DESC LIMIT ?4";
-inline constexpr std::string_view kFindSeq =
-    "SELECT seq, sender, client_msg_id, kind, server_ms FROM message WHERE conv = ?1 AND seq = ?2";
+/// The term of the partial index stands as the index has it, or it is not used.
+inline constexpr std::string_view kMilestone =
+    "SELECT id FROM message WHERE conv = ?1 AND seq = ?2 AND seq % 32 = 0";
+// One row of a chain each, by id: conv and seq say whether it is the one that was looked for.
+inline constexpr std::string_view kChainLink =
+    "SELECT conv, seq, prev, length(body) FROM message WHERE id = ?1";
+inline constexpr std::string_view kChainRow =
+    "SELECT conv, seq, prev, sender, client_msg_id, kind, server_ms, body FROM message WHERE id = "
+    "?1";
+inline constexpr std::string_view kChainRowWithoutBody =
+    "SELECT conv, seq, prev, sender, client_msg_id, kind, server_ms FROM message WHERE id = ?1";
+inline constexpr std::string_view kChainOrdinal =
+    "SELECT conv, seq, ordinal FROM message WHERE id = ?1";
 inline constexpr std::string_view kFindId =
     "SELECT seq, sender, client_msg_id, kind, server_ms FROM message WHERE conv = ?1 AND sender = "
     "?2 AND client_msg_id = ?3";
@@ -50,7 +56,7 @@ inline constexpr std::string_view kRaiseMemberVersion =
 inline constexpr std::string_view kCountUserConv =
     "SELECT count(*) FROM user_conv WHERE conv = ?1 AND uid IN (?2, ?3)";
 inline constexpr std::string_view kMakeConversation =
-    "INSERT INTO conversation VALUES (?1, 1, 0, ?2, 0, 0, 1, 0, 0) ON CONFLICT DO NOTHING";
+    "INSERT INTO conversation VALUES (?1, 1, 0, ?2, 0, 0, 1, 0, 0, 0) ON CONFLICT DO NOTHING";
 inline constexpr std::string_view kMakeUserConv =
     "INSERT INTO user_conv VALUES (?1, ?2, 0, 0, 1, 0, 0, 0, 0) ON CONFLICT DO NOTHING";
 inline constexpr std::string_view kReadState =
@@ -64,21 +70,21 @@ inline constexpr std::string_view kAddEvent =
     "INSERT INTO user_event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 inline constexpr std::string_view kListSince =
     "SELECT c.conv, c.head_seq, c.head_ms, c.countable_head, c.low_last, c.high_last, u.read_seq, "
-    "u.join_seq, u.cleared_to, u.visible_from FROM user_conv u JOIN conversation c ON c.conv = "
-    "u.conv WHERE u.uid = ?1 AND u.conv > ?2 AND c.head_seq > 0 AND c.head_ms >= ?3 ORDER BY "
+    "u.join_seq, u.cleared_to, u.visible_from, c.last_id FROM user_conv u JOIN conversation c ON "
+    "c.conv = u.conv WHERE u.uid = ?1 AND u.conv > ?2 AND c.head_seq > 0 AND c.head_ms >= ?3 ORDER "
+    "BY "
     "u.conv LIMIT ?4";
 /// Rows of equal head_ms stay on one page: the page ends at the time of its limit-th row.
 inline constexpr std::string_view kListNewest =
     "WITH mine AS (SELECT c.conv, c.head_seq, c.head_ms, c.countable_head, c.low_last, "
-    "c.high_last, u.read_seq, u.join_seq, u.cleared_to, u.visible_from FROM user_conv u JOIN "
-    "conversation c ON c.conv = u.conv WHERE u.uid = ?1 AND c.head_seq > 0 AND c.head_ms < ?2) "
+    "c.high_last, u.read_seq, u.join_seq, u.cleared_to, u.visible_from, c.last_id FROM user_conv u "
+    "JOIN conversation c ON c.conv = u.conv WHERE u.uid = ?1 AND c.head_seq > 0 AND c.head_ms < "
+    "?2) "
     "SELECT * FROM mine WHERE head_ms >= coalesce((SELECT head_ms FROM mine ORDER BY head_ms DESC "
     "LIMIT 1 OFFSET ?3 - 1), -9223372036854775808) ORDER BY head_ms DESC, conv LIMIT ?3 * 2";
 inline constexpr std::string_view kOlderExists =
     "SELECT 1 FROM user_conv u JOIN conversation c ON c.conv = u.conv WHERE u.uid = ?1 AND "
     "c.head_seq > 0 AND c.head_ms < ?2 LIMIT 1";
-inline constexpr std::string_view kOrdinal =
-    "SELECT ordinal FROM message WHERE conv = ?1 AND seq <= ?2 ORDER BY seq DESC LIMIT 1";
 
 // User log.
 inline constexpr std::string_view kUseqHead = "SELECT useq_head FROM user WHERE uid = ?1";

@@ -189,6 +189,7 @@ Status StoreFile::apply_schema() {
   if (writer_) return apply_locked(*writer_);
   auto db = sqlite::Database::open(file_, writer_options());
   if (!db) return std::unexpected(translate(std::move(db).error()));
+  if (pages_max_ > 0) HY_TRY_VOID(db->limit_pages(pages_max_));
   HY_TRY_VOID(check_identity(*db));
   HY_TRY_VOID(apply_locked(*db));
   return sync_folder_of(file_);
