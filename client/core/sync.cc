@@ -21,7 +21,7 @@ bool Sync::logged_in(Turn& turn, MonoTime now, DeviceRecord& device, const Login
   periodic_at_ = now + settings_.periodic;
   poll_at_ = kNever;
   if (last_full_ == MonoTime{}) last_full_ = now;
-  return new_epochs(turn, device, login.store_epoch, login.clock_steps);
+  return new_epochs(turn, device, login.store_epoch, login.clock_steps) == News::kOtherLog;
 }
 
 void Sync::disconnected() {
@@ -85,9 +85,11 @@ Sync::Outcome Sync::answered(Turn& turn, MonoTime now, DeviceRecord& device,
   tries_ = 0;
   conversations_ += static_cast<std::uint32_t>(answer.conversations.size());
   outcome.conversations = conversations_;
-  outcome.reset_all = new_epochs(turn, device, answer.store_epoch, answer.clock_steps);
-  if (outcome.reset_all) {
-    page_after_.reset();  // SYNC(0) follows
+  const News news = new_epochs(turn, device, answer.store_epoch, answer.clock_steps);
+  outcome.reset_all = news == News::kOtherLog;
+  if (news != News::kNone) {
+    // SYNC(0) follows. This answer went by a `since` of the other clock, and so may its own be.
+    page_after_.reset();
     return outcome;
   }
   if (answer.more) {
@@ -125,12 +127,12 @@ void Sync::failed(MonoTime now, Millis retry_after, Random& random) {
                 full_jitter(random, settings_.again_min, settings_.again_max, tries_++);
 }
 
-bool Sync::new_epochs(Turn& turn, DeviceRecord& device, std::uint64_t store_epoch,
-                      std::uint64_t clock_steps) {
-  if (store_epoch == 0) return false;  // not known to the server now
+Sync::News Sync::new_epochs(Turn& turn, DeviceRecord& device, std::uint64_t store_epoch,
+                            std::uint64_t clock_steps) {
+  if (store_epoch == 0) return News::kNone;  // not known to the server now
   const bool is_other_log = device.store_epoch != 0 && store_epoch != device.store_epoch;
   const bool is_other_clock = clock_steps != device.clock_steps && device.store_epoch != 0;
-  if (store_epoch == device.store_epoch && clock_steps == device.clock_steps) return false;
+  if (store_epoch == device.store_epoch && clock_steps == device.clock_steps) return News::kNone;
   device.store_epoch = store_epoch;
   device.clock_steps = clock_steps;
   if (is_other_log || is_other_clock) {
@@ -139,7 +141,8 @@ bool Sync::new_epochs(Turn& turn, DeviceRecord& device, std::uint64_t store_epoc
     wanted_ = true;
   }
   turn.writes.emplace_back(PutDevice{device});
-  return is_other_log;
+  if (is_other_log) return News::kOtherLog;
+  return is_other_clock ? News::kOtherClock : News::kNone;
 }
 
 MonoTime Sync::wake_at() const {

@@ -66,7 +66,8 @@ class Sync {
 
  private:
   [[nodiscard]] bool may_compare_all(MonoTime now) const;
-  bool new_epochs(Turn& turn, DeviceRecord& device, std::uint64_t store_epoch,
+  enum class News : std::uint8_t { kNone, kOtherClock, kOtherLog };
+  News new_epochs(Turn& turn, DeviceRecord& device, std::uint64_t store_epoch,
                   std::uint64_t clock_steps);
 
   SyncSettings settings_;

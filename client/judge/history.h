@@ -62,8 +62,8 @@ enum class Ev : std::uint8_t {
   kMove,         ///< a displayed provisional row took its place: conv seq uid cmid
   kAck,          ///< PUSH_ACK(number) left the device
   kSyncInvoke,   ///< low = since (ms of the store), number = request
-  kSyncOk,       ///< last page: low = new since, number = request, seq = useq; list conv, head;
-                 ///< kTooFar
+  kSyncOk,       ///< last page: low = new since, number = request, seq = useq, phash = clock
+                 ///< steps; list conv, head; kTooFar
   kPullInvoke,   ///< conv low … seq (0: to the head), number = request
   kPullOk,       ///< conv low … seq = range that the answer speaks for, number; list rows;
                  ///< kTruncated: rows up to `phash` have expired
@@ -105,7 +105,7 @@ struct Event {
   std::uint64_t seq = 0;
   std::uint64_t low = 0;
   std::uint64_t phash =
-      0;  ///< first 8 bytes of the payload hash, big-endian; kLoginOk, kPullOk: see there
+      0;  ///< first 8 bytes of the payload hash, big-endian; kLoginOk, kSyncOk, kPullOk: see there
   Uid uid{};
   std::uint32_t number = 0;
   std::uint32_t list_first = 0;  ///< into History::items
@@ -283,11 +283,14 @@ class History {
          .ev = Ev::kSyncInvoke});
   }
   /// All pages of one SYNC together, under the number of its first request.
+  /// clock_steps: how often the store's clock had stepped back, as the answer says.
   void sync_ok(Nanos at, std::uint32_t request, std::int64_t new_since_ms, Useq useq,
-               std::span<const Item> conversations, bool too_far = false) {
+               std::span<const Item> conversations, bool too_far = false,
+               std::uint64_t clock_steps = 0) {
     add({.at = at,
          .seq = useq.value(),
          .low = static_cast<std::uint64_t>(new_since_ms),
+         .phash = clock_steps,
          .number = request,
          .ev = Ev::kSyncOk,
          .flags = too_far ? kTooFar : std::uint8_t{0}},

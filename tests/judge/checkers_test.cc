@@ -168,6 +168,23 @@ TEST_F(Checkers, AHeadFromTheCacheMayBeAMinuteOld) {
   EXPECT_EQ(synced(2), 1u);
 }
 
+TEST_F(Checkers, ASinceOfAClockThatWasAheadIsMadeGoodByComparingEverythingSoon) {
+  stored(1, 1);
+  evidence.store.messages[0].server_ms = 5'000;
+  const auto synced = [&](double again, std::int64_t since, std::uint64_t steps) {
+    bob() = History({Uid{2}, Slot::kPhone, 1});
+    bob().sync_invoke(at_s(62), 1, 4'500);
+    bob().sync_ok(at_s(63), 1, 9'000, Useq{0}, {}, false, 0);
+    bob().sync_invoke(at_s(again), 2, since);
+    bob().sync_ok(at_s(200), 2, 9'000, Useq{0}, std::array{Item{kPair, 1, {}}}, false, steps);
+    return found(check_sync);
+  };
+  EXPECT_EQ(synced(64, 0, 1), 0u);
+  EXPECT_EQ(synced(64, 0, 0), 1u) << "no clock stepped";
+  EXPECT_EQ(synced(64, 4'600, 1), 1u) << "it did not compare everything";
+  EXPECT_EQ(synced(130, 0, 1), 1u) << "too late";
+}
+
 TEST_F(Checkers, AReconnectEndsTheOldConnectionWithoutAClose) {
   bob().login_ok(at_s(1), 1, {1, 1});
   bob().login_ok(at_s(100), 2, {1, 2});

@@ -19,7 +19,7 @@ constexpr std::array kGapFields{kConv, kFrom, kTo, kCode};
 constexpr std::array kConvFields{kConv};
 constexpr std::array kAckFields{kPush};
 constexpr std::array kSyncInvokeFields{kRequest, kSince};
-constexpr std::array kSyncOkFields{kRequest, kSince, kUseq, kHeads, kFlags};
+constexpr std::array kSyncOkFields{kRequest, kSince, kUseq, kClockSteps, kHeads, kFlags};
 constexpr std::array kPullInvokeFields{kRequest, kConv, kFrom, kTo};
 constexpr std::array kPullOkFields{kRequest, kConv, kFrom, kTo, kRows, kTruncatedTo, kFlags};
 constexpr std::array kUserEventFields{kUseq};

@@ -22,6 +22,7 @@ enum class Field : std::uint8_t {
   kEntry,   ///< low
   kPhash,
   kTruncatedTo,  ///< phash
+  kClockSteps,   ///< phash
   kEpoch,        ///< phash
   kSender,       ///< uid
   kBy,           ///< uid

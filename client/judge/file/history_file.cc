@@ -72,6 +72,7 @@ void put(Out out, const History& history, const Event& e, Field field) {
     case Field::kEntry: return number("entry", e.low);
     case Field::kPhash: return number("phash", e.phash);
     case Field::kTruncatedTo: return number("truncated_to", e.phash);
+    case Field::kClockSteps: return number("clock_steps", e.phash);
     case Field::kEpoch: number("auth", e.epoch().auth); return number("counter", e.epoch().conn);
     case Field::kSender: return number("sender", e.uid.value());
     case Field::kBy: return number("by", e.uid.value());
@@ -121,6 +122,7 @@ void take(JsonLine& line, Event& e, std::vector<Item>& list, Field field) {
     case Field::kEntry: e.low = line.number("entry"); break;
     case Field::kPhash: e.phash = line.number("phash"); break;
     case Field::kTruncatedTo: e.phash = line.number("truncated_to"); break;
+    case Field::kClockSteps: e.phash = line.number("clock_steps"); break;
     case Field::kEpoch:
       e.phash = line.number("auth", UINT32_MAX) << 32 | line.number("counter", UINT32_MAX);
       break;

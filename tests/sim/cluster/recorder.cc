@@ -190,7 +190,8 @@ void Recorder::heard_sync(MonoTime now, const Asked& /*asked*/, ByteView body) {
     history_.user_event(ns(now), event.useq);
   }
   if (answer->more) return;
-  history_.sync_ok(ns(now), sync_number_, answer->since, answer->useq, sync_list_, answer->too_far);
+  history_.sync_ok(ns(now), sync_number_, answer->since, answer->useq, sync_list_, answer->too_far,
+                   answer->clock_steps);
   sync_list_.clear();
 }
 

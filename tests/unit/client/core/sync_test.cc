@@ -181,6 +181,28 @@ TEST_F(SyncTest, AnotherStoreEpochIsFromScratchAnotherClockOnlyCompares) {
   EXPECT_EQ(due(), 0);
 }
 
+TEST_F(SyncTest, AnAnswerThatTellsOfAnotherClockMovesSinceNowhere) {
+  login(1);
+  due();
+  const std::int64_t ahead = 3'600'000;
+  answer(ahead);
+  pass(Millis{200});
+  sync.want(now, Sync::Reason::kHint);
+  EXPECT_EQ(due(), ahead);
+  // What changed meanwhile lies below `ahead` and may lie below the answer's own time.
+  SyncAnswered told;
+  told.since = 70'000;
+  told.store_epoch = 1;
+  told.clock_steps = 1;
+  EXPECT_FALSE(sync.answered(turn, now, device, told).is_done);
+  EXPECT_EQ(device.since, 0);
+  pass(Millis{200});
+  EXPECT_EQ(due(), 0) << "everything is compared";
+  told.since = 71'000;
+  EXPECT_TRUE(sync.answered(turn, now, device, told).is_done);
+  EXPECT_EQ(device.since, 71'000);
+}
+
 TEST_F(SyncTest, ARefusalBacksOffAndObeysItsTime) {
   login();
   due();
