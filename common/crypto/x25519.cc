@@ -17,12 +17,6 @@ X25519KeyPair X25519KeyPair::from_private(View32 private_key) {
   return X25519KeyPair(std::move(key), public_key);
 }
 
-X25519KeyPair X25519KeyPair::generate(Random& random) {
-  SecretKey32 seed;
-  random.fill(seed.writable());
-  return from_private(seed.reveal());
-}
-
 Result<SecretKey32> X25519KeyPair::derive(View32 peer_public) const {
   const PkeyPtr peer(
       EVP_PKEY_new_raw_public_key_ex(nullptr, "X25519", nullptr, peer_public.data(), 32));

@@ -87,20 +87,25 @@ class PlacementDigest {
     DigestBucket& bucket = buckets_[digest_bucket_of(row.uid)];
     ++bucket.count;
     bucket.xor_of_hashes ^= hash_of(row);
+    root_ = 0;
   }
   /// Precondition: this row was added and not yet removed.
   void remove(const DigestRow& row) {
     DigestBucket& bucket = buckets_[digest_bucket_of(row.uid)];
     --bucket.count;
     bucket.xor_of_hashes ^= hash_of(row);
+    root_ = 0;
   }
-  /// Never 0, so that 0 can stand for "not stated" on the wire. About 10 us.
+  /// Never 0, so that 0 can stand for "not stated" on the wire. About 10 us after a change; then it
+  /// is remembered: heartbeats ask for it, and most of them between two changes.
   [[nodiscard]] std::uint64_t root() const {
+    if (root_ != 0) return root_;
     std::uint64_t out = 0;
     for (std::uint64_t i = 0; i < kDigestBuckets; ++i) {
       out ^= digest_hash(key_, {i, buckets_[i].count, buckets_[i].xor_of_hashes, kRootTag});
     }
-    return out == 0 ? 1 : out;
+    root_ = out == 0 ? 1 : out;
+    return root_;
   }
   [[nodiscard]] const std::array<DigestBucket, kDigestBuckets>& buckets() const { return buckets_; }
   [[nodiscard]] std::uint64_t rows() const {
@@ -121,6 +126,7 @@ class PlacementDigest {
 
   std::uint64_t key_;
   std::array<DigestBucket, kDigestBuckets> buckets_{};
+  mutable std::uint64_t root_ = 0;  ///< 0: not known
 };
 
 }  // namespace hy::flow

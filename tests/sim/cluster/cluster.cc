@@ -146,7 +146,12 @@ void Cluster::make_devices() {
 }
 
 bool Cluster::at_sync_point(Node& node, std::string_view name) {
-  ++report_.sync_points[std::string(name)];
+  const auto at = report_.sync_points.find(name);
+  if (at == report_.sync_points.end()) {
+    report_.sync_points.emplace(name, 1);
+  } else {
+    ++at->second;
+  }
   if (!faults_on_ || plan_.sync_points_per_million == 0) return false;
   if (world_.below(1'000'000) >= plan_.sync_points_per_million) return false;
   count(Fault::kSyncPoint);

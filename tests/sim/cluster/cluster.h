@@ -29,8 +29,8 @@ struct Report {
   double virtual_seconds = 0;
   double settled_after = 0;  ///< seconds after healing
   std::array<std::uint64_t, kFaults> faults{};
-  std::map<std::string, std::uint64_t> sync_points;  ///< hits, by name
-  std::map<std::string, std::uint64_t> died_at;
+  std::map<std::string, std::uint64_t, std::less<>> sync_points;  ///< hits, by name
+  std::map<std::string, std::uint64_t, std::less<>> died_at;
 };
 
 /// One world of a plan: daemons, devices, what people do, what goes wrong.

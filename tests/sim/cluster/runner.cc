@@ -160,7 +160,7 @@ std::string figures_json(const Totals& t, double wall, int code,
     faults += fmt::format(R"({}"{}":{})", i == 0 ? "" : ",", fault_name(static_cast<Fault>(i)),
                           t.faults[i]);
   }
-  const auto counts = [](const std::map<std::string, std::uint64_t>& map) {
+  const auto counts = [](const auto& map) {
     std::string out;
     for (const auto& [name, count] : map) {
       out += fmt::format(R"({}"{}":{})", out.empty() ? "" : ",", name, count);

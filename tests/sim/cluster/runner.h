@@ -48,8 +48,8 @@ struct Totals {
   double virtual_seconds = 0;
   double settled_worst = 0;
   std::array<std::uint64_t, kFaults> faults{};
-  std::map<std::string, std::uint64_t> sync_points;
-  std::map<std::string, std::uint64_t> died_at;
+  std::map<std::string, std::uint64_t, std::less<>> sync_points;
+  std::map<std::string, std::uint64_t, std::less<>> died_at;
   void add(const Report& report);
 };
 

@@ -134,6 +134,8 @@ SimWorkers::SimWorkers(const das::WorkerOptions& options, const StoreLatency& la
   for (std::size_t i = 0; i < options.lanes; ++i) {
     das::LaneOptions lane = options.lane;
     lane.number = i;
+    // So few that ids are forgotten within a run, and that a das starts in no time.
+    lane.recent_ids_max = 256;
     lanes_.push_back(std::make_unique<SimLane>(
         *this, lane, engine, std::make_unique<SeededRandom>(random_.next()), observer));
   }
