@@ -50,6 +50,7 @@ Status App::start() {
       [](const Error&) { ::kill(::getpid(), SIGTERM); });
   HY_TRY_VOID(node_->prepare());
   HY_TRY_VOID(start_admin());
+  node_->loop().show_traffic(Node::kMethod, registry_);
   thread_ = std::thread([this] { node_->loop().run(); });
   return node_->open();
 }

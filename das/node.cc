@@ -6,7 +6,6 @@ namespace hy::das {
 namespace {
 
 constexpr Millis kJudgePeriod{250};
-constexpr char kMethod[] = "/hy.das.v1.LogicStream/Data";
 
 /// A store that a person must mend: das does not serve on it (experience.md §7).
 bool is_fatal(Errc code) {

@@ -31,6 +31,7 @@ struct NodeOptions {
 /// this. Members stand in start order; destruction is the reverse.
 class Node final : private LaneObserver {
  public:
+  static constexpr char kMethod[] = "/hy.das.v1.LogicStream/Data";
   /// Makes the port: threads in the daemon, virtual time in the simulator. It must hand all
   /// completions to the sink, from any thread.
   using PortMaker = std::function<std::unique_ptr<WorkPort>(LaneObserver&, CompletionSink)>;

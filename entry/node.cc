@@ -44,6 +44,8 @@ Node::Node(const config::Start& start, Config config, const Clock& clock, Random
       routers_(loop_, name_of(start), start.peers(config::Role::kRouter),
                peer_names(start, config::Role::kRouter), config.tls),
       hub_(logics_, routers_, random, config.hub) {
+  for (const char* method : {LogicClient::kMethod, RouterClient::kMethod})
+    loop_.show_traffic(method, registry);
   for (std::uint32_t i = 0; i < config.io_threads; ++i) {
     ShardOptions options = config.shard;
     options.shard = i;

@@ -227,6 +227,8 @@ Node::Impl::Impl(const config::Start& from, const Clock& its_clock, Random& its_
                  {start.values.duration("logic.queue_wait")}) {
   router.connect(deliverer);
   entries.connect(dispatcher, receipts);
+  for (const std::string_view method : {kEntryMethod, kDasMethod, kRouterMethod})
+    loop.show_traffic(std::string(method), registry);
 }
 
 // Answers may come from inside a call (no das is up) and start the next command of a session, which

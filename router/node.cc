@@ -44,6 +44,8 @@ Node::Node(const config::Start& start, Config config, obs::Registry& registry, s
                       .tls = config_.tls,
                       .insecure_peers = config_.insecure_peers,
                       .queue = config_.queue}) {
+  for (const char* method : {EntryService::kMethod, LogicService::kMethod})
+    loop_.show_traffic(method, registry);
   entries_.bind(link_, fanout_);
   logics_.bind(link_, fanout_);
   link_.on_ready_changed = [this](bool ready) { on_ready_changed(ready); };

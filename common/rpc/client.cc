@@ -48,6 +48,7 @@ class ClientStream final : public StreamBase, public std::enable_shared_from_thi
         stub_(std::move(channel)),
         in_(owner.events().make_in()) {
     peer_ = {options.peer_role, options.peer_name, options.target, options.tls.enabled()};
+    count_as(options.method);
     call_ = stub_.PrepareCall(&context_, options.method, loop_.cq.get());
   }
 

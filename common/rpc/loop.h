@@ -3,8 +3,13 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <string>
 
 #include "common/base/clock.h"
+
+namespace hy::obs {
+class Registry;
+}
 
 namespace hy::rpc {
 
@@ -38,6 +43,10 @@ class Loop {
   /// Loop thread, or before run(). Called at the end of each turn that did something, before the
   /// writes go out.
   void at_turn_end(Task hook);
+  /// Before run(). Shows what streams of `method` write as hy_rpc_messages_sent_total and
+  /// hy_rpc_envelopes_sent_total with the label stream. The registry must not be read any more when
+  /// the loop is gone.
+  void show_traffic(const std::string& method, obs::Registry& registry);
   /// Loop thread. Time at the start of this turn (one clock read a turn).
   [[nodiscard]] MonoTime now() const;
   [[nodiscard]] bool on_loop_thread() const;

@@ -6,11 +6,14 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <map>
 #include <memory>
 #include <mutex>
+#include <string>
 #include <thread>
 #include <vector>
 
+#include "common/rpc/core/stream_traffic.h"
 #include "common/rpc/loop.h"
 
 namespace hy::rpc {
@@ -63,6 +66,7 @@ struct Loop::Impl final : CqEvent {
   std::unique_ptr<grpc::ServerCompletionQueue> cq;
   bool has_server = false;
 
+  std::map<std::string, StreamTraffic, std::less<>> traffic;  ///< by method
   std::vector<Flushable*> dirty;
   // What a callback on the stack may still stand in; destroyed at the turn's end.
   std::vector<std::shared_ptr<void>> graveyard;

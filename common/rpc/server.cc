@@ -69,6 +69,7 @@ class ServerStream final : public StreamBase, public std::enable_shared_from_thi
       return finish({grpc::StatusCode::PERMISSION_DENIED, "this role may not open this stream"});
     }
     make_out_ = method->make_out;
+    count_as(context_.method());
     context_.AddInitialMetadata(kAcceptedKey, "1");
     ++ops_;
     call_.SendInitialMetadata(tag(metadata_op_));

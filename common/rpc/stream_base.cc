@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "common/obs/metrics.h"
+
 namespace hy::rpc {
 namespace {
 
@@ -73,6 +75,23 @@ void StreamBase::mark_dirty() {
   loop_.mark_dirty(this);
 }
 
+void Loop::show_traffic(const std::string& method, obs::Registry& registry) {
+  const StreamTraffic& traffic = impl_->traffic[method];
+  const obs::Labels labels{{"stream", method}};
+  const auto show = [&](const char* name, const char* help, const auto& count) {
+    registry.counter_fn(
+        name, help, [&count] { return static_cast<double>(count.load(std::memory_order_relaxed)); },
+        labels);
+  };
+  show("hy_rpc_messages_sent_total", "Messages written to streams between daemons",
+       traffic.messages);
+  show("hy_rpc_envelopes_sent_total", "Envelopes in those messages", traffic.envelopes);
+}
+
+void StreamBase::count_as(const std::string& method) {
+  traffic_ = &loop_.traffic[method];
+}
+
 void StreamBase::open_writes() {
   writable_ = true;
   if (!batcher_.empty() || closing_) mark_dirty();
@@ -88,6 +107,10 @@ void StreamBase::flush() {
   dirty_ = false;
   if (!writable_ || write_in_flight_) return;
   if (!batcher_.empty()) {
+    if (traffic_ != nullptr) {
+      traffic_->messages.fetch_add(1, std::memory_order_relaxed);
+      traffic_->envelopes.fetch_add(batcher_.first_envelopes(), std::memory_order_relaxed);
+    }
     write(batcher_.take());
   } else if (closing_ && !half_closed_) {
     half_closed_ = true;

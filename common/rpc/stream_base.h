@@ -47,6 +47,8 @@ class StreamBase : public RawStream, public Flushable {
   /// After each operation's end: destroys the stream when it is over.
   virtual void settle() = 0;
 
+  /// Counts what is written from now on to the streams of this method.
+  void count_as(const std::string& method);
   void open_writes();
   void stop_writes();
   [[nodiscard]] bool parse(grpc::ByteBuffer& bytes, google::protobuf::MessageLite& into);
@@ -67,6 +69,7 @@ class StreamBase : public RawStream, public Flushable {
 
   Batcher<MessagePtr> batcher_;
   MessagePtr in_flight_;
+  StreamTraffic* traffic_ = nullptr;  ///< nullptr: of no known method
   bool writable_ = false;
   bool writes_over_ = false;
   bool dirty_ = false;

@@ -30,7 +30,7 @@ class LogicClient::Link final : public rpc::ClientEvents<lv1::EntryBatch, lv1::L
         client_(
             loop,
             {.target = std::move(target),
-             .method = "/hy.logic.v1.EntryStream/Session",
+             .method = kMethod,
              .peer_name = peer_name_.substr(peer_name_.find('-') + 1),  // as its certificate says
              .peer_role = "logic",
              .tls = tls},

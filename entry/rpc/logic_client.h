@@ -27,6 +27,7 @@ struct EntryName {
 /// One stream to each logic of the group. Loop thread, except start() and stop().
 class LogicClient final : public LogicPort {
  public:
+  static constexpr char kMethod[] = "/hy.logic.v1.EntryStream/Session";
   LogicClient(rpc::Loop& loop, EntryName name, std::uint64_t incarnation,
               const std::vector<std::string>& targets, const std::vector<std::string>& peer_names,
               const rpc::TlsFiles& tls);

@@ -42,7 +42,7 @@ class RouterClient::Link final : public rpc::ClientEvents<rv1::EntryBatch, rv1::
         client_(
             loop,
             {.target = std::move(target),
-             .method = "/hy.router.v1.EntryStream/Placement",
+             .method = kMethod,
              .peer_name = peer_name_.substr(peer_name_.find('-') + 1),  // as its certificate says
              .peer_role = "router",
              .tls = tls,

@@ -17,6 +17,7 @@ namespace hy::entry {
 /// missing().
 class RouterClient final : public RouterPort {
  public:
+  static constexpr char kMethod[] = "/hy.router.v1.EntryStream/Placement";
   RouterClient(rpc::Loop& loop, EntryName name, const std::vector<std::string>& targets,
                const std::vector<std::string>& peer_names, const rpc::TlsFiles& tls);
   ~RouterClient() override;

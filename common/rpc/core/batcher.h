@@ -59,6 +59,9 @@ class Batcher {
     return std::move(entry.batch);
   }
 
+  /// Envelopes of the oldest batch. Precondition: !empty().
+  [[nodiscard]] std::size_t first_envelopes() const { return batches_.front().envelopes; }
+
   /// Gives an emptied batch back, so that its memory serves the next one.
   void recycle(Batch batch) {
     if (spare_.size() < kSpareMax) spare_.push_back(std::move(batch));

@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "common/base/limits.h"
+#include "common/obs/metrics.h"
 #include "tests/unit/rpc/rpc_fixture.h"
 
 namespace hy::rpc::testing {
@@ -35,6 +38,31 @@ TEST(RpcStream, EchoesInOrderAndBatches) {
   client.stop();
   EXPECT_EQ(caller.downs, 1);
   EXPECT_TRUE(eventually([&] { return echo.counters.closed == 1; }));
+}
+
+TEST(RpcStream, MessagesAndEnvelopesThatWereWrittenAreShown) {
+  EchoServer echo("127.0.0.1:0");
+  ASSERT_TRUE(echo.server.start());
+  obs::Registry registry;
+  LoopThread thread;
+  thread.loop.show_traffic(kMethod, registry);
+  Caller caller;
+  Client client(thread.loop, options_for(echo.target()), caller);
+  client.start();
+  ASSERT_TRUE(eventually([&] { return caller.ups == 1; }));
+  constexpr std::uint64_t kCount = 600;
+  thread.run([&] {
+    for (std::uint64_t i = 1; i <= kCount; ++i) caller.ask(i);
+  });
+  ASSERT_TRUE(eventually([&] { return caller.answers == kCount; }));
+  std::map<std::string, double> shown;
+  for (const obs::Family& family : registry.collect()) {
+    ASSERT_EQ(family.samples.size(), 1U);
+    EXPECT_EQ(family.samples[0].labels, (obs::Labels{{"stream", kMethod}}));
+    shown[family.name] = family.samples[0].value;
+  }
+  EXPECT_EQ(shown["hy_rpc_envelopes_sent_total"], kCount);
+  EXPECT_EQ(shown["hy_rpc_messages_sent_total"], echo.counters.batches);
 }
 
 TEST(RpcStream, WorksOverUnixSockets) {
