@@ -104,6 +104,7 @@ Status Crew::start(unsigned count, const Options& options,
                              {"size", options.size.text()},
                              {"ping_ms", options.ping.count()},
                              {"first_index", first},
+                             {"pairs_share_entry", options.scenario == "entry-loss"},
                              {"people", std::move(people)}});
   }
   return wait_event("ready", kSetupWithin);

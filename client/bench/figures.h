@@ -54,8 +54,9 @@ struct Curves {
   Histogram stored_raw;  ///< the same as a tester sees it that waits for each answer
   Histogram delivered_raw;
   Histogram confirmed_raw;
-  Histogram login;  ///< intended dial → logged in
-  Histogram lag;    ///< intended send → the send itself
+  Histogram bystander;  ///< delivered, between people whom a planted fault did not touch
+  Histogram login;      ///< intended dial → logged in
+  Histogram lag;        ///< intended send → the send itself
   void clear();
   void merge(const Curves& other);
 };
@@ -66,6 +67,7 @@ inline constexpr std::pair<const char*, Histogram Curves::*> kCurveNames[] = {
     {"stored_raw", &Curves::stored_raw},
     {"delivered_raw", &Curves::delivered_raw},
     {"confirmed_raw", &Curves::confirmed_raw},
+    {"bystander", &Curves::bystander},
     {"login", &Curves::login},
     {"lag", &Curves::lag}};
 

@@ -86,6 +86,10 @@ constexpr ScenarioRow kScenarios[] = {
      "hy bench soak --rate 1k/s --for 8h"},
     {"capacity", "Searches the rate at which p99(delivered) passes a bound, and confirms it",
      "hy bench capacity --p99 200ms --conns 1k"},
+    {"entry-loss", "p2p while one of several entries is killed: who is back when",
+     "hy bench entry-loss --cluster throwaway --entries 2 --conns 15k --rate 10k/s --for 5s"},
+    {"overload", "Twice the rate that a closed loop reaches, and the way back to normal",
+     "hy bench overload --cluster throwaway --conns 1k --for 30s"},
 };
 
 bool is_one_of(std::string_view text, std::string_view choices) {

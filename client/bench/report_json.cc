@@ -193,6 +193,7 @@ Json report_json(const Outcome& r) {
   out["whole"] = json_of(r.whole, r.target);
   out["summary"] = summary(r);
   out["mean_batch"] = rounded(r.mean_batch);
+  for (const auto& [link, mean] : r.link_batch) out["link_batch"][link] = rounded(mean);
   out["open_at_end"] = r.open_at_end;
   out["memory"] = memory(r);
   out["extra"] = r.extra;

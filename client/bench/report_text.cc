@@ -72,6 +72,21 @@ std::string spread_text(const Outcome& r) {
       a.median, a.min, a.max, b.median, b.min, b.max, c.median, c.min, c.max, r.mean_batch);
 }
 
+/// "entry-a to logic 31.2": what each daemon puts into one message of gRPC, by the stream's tier.
+std::string batches_text(const Outcome& r) {
+  if (r.link_batch.empty()) return {};
+  std::string out = " batches  ";
+  for (const auto& [link, mean] : r.link_batch) {
+    const std::size_t space = link.find(" /hy.");
+    const std::string tier = link.substr(space + 5, link.find('.', space + 5) - space - 5);
+    const std::string stream = link.substr(link.find_last_of('.') + 1);
+    out += fmt::format(" {} on {}.{} {:.1f} ·", link.substr(0, space), tier,
+                       stream.substr(0, stream.find('/')), mean);
+  }
+  out.resize(out.size() - std::string_view(" ·").size());
+  return out + "\n";
+}
+
 std::string latency_text(const Outcome& r) {
   std::string out;
   for (const char* name : {"stored", "delivered", "confirmed"}) {
@@ -186,7 +201,7 @@ std::string report_text(const Outcome& r) {
   if (r.total.sent == 0) {
     out += fmt::format(" open      {} connections\n", r.open_at_end) + memory_text(r);
   } else {
-    out += message_windows(r) + spread_text(r) + latency_text(r) + ledger_text(r);
+    out += message_windows(r) + spread_text(r) + batches_text(r) + latency_text(r) + ledger_text(r);
   }
   for (const auto& [name, value] : r.extra)
     out += fmt::format(" figure    {} {:.2f}\n", name, value);

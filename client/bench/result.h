@@ -86,8 +86,9 @@ struct Outcome {
   std::map<std::string, std::uint64_t> private_before;  ///< bytes, by process
   std::map<std::string, std::uint64_t> private_after;
   std::uint64_t open_at_end = 0;
-  double mean_batch = 0;                ///< messages per transaction of das; 0: not known
-  std::map<std::string, double> extra;  ///< figures of one scenario alone, by name
+  double mean_batch = 0;                     ///< messages per transaction of das; 0: not known
+  std::map<std::string, double> link_batch;  ///< envelopes a message of gRPC, by daemon and stream
+  std::map<std::string, double> extra;       ///< figures of one scenario alone, by name
   Counts total;
   std::map<std::string, std::uint64_t> errors;
   Ledger ledger;

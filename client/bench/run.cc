@@ -124,6 +124,7 @@ Status Run::window(std::int64_t from, std::int64_t length, Window& w) {
 Status Run::windows(std::int64_t from, std::int64_t length, std::uint32_t count) {
   HY_TRY_VOID(crew_.wait_second(from));
   const BatchCount before = scrape_batches(out_.target);
+  const auto links = scrape_links(out_.target);
   HY_TRY_VOID(begin_counting());
   for (std::uint32_t i = 0; i < count; ++i, from += length) {
     Window w;
@@ -135,6 +136,11 @@ Status Run::windows(std::int64_t from, std::int64_t length, std::uint32_t count)
   }
   end_counting();
   out_.mean_batch = mean_batch(before, scrape_batches(out_.target));
+  for (const auto& [link, after] : scrape_links(out_.target)) {
+    const auto was = links.find(link);
+    const double mean = mean_batch(was == links.end() ? BatchCount{} : was->second, after);
+    if (mean > 0) out_.link_batch[link] = mean;
+  }
   return {};
 }
 

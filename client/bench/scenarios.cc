@@ -186,6 +186,8 @@ Script script_of(std::string_view name) {
       {"mixed", mixed},
       {"soak", soak},
       {"capacity", run_capacity},
+      {"entry-loss", run_entry_loss},
+      {"overload", run_overload},
   };
   for (const auto& [known, script] : kScripts) {
     if (known == name) return script;

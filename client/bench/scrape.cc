@@ -25,6 +25,48 @@ double sum_of(const std::string& page, const std::string& name) {
   return out;
 }
 
+std::map<std::string, double> samples_of(const std::string& page, const std::string& name,
+                                         const std::string& label) {
+  const std::string series = name + "{";
+  const std::string key = label + "=\"";
+  std::map<std::string, double> out;
+  std::istringstream lines(page);
+  for (std::string line; std::getline(lines, line);) {
+    const std::size_t at = line.find(key);
+    if (!line.starts_with(series) || at == std::string::npos) continue;
+    const std::size_t value = at + key.size();
+    out[line.substr(value, line.find('"', value) - value)] +=
+        std::strtod(line.c_str() + line.rfind(' '), nullptr);
+  }
+  return out;
+}
+
+std::map<std::string, double> scrape_operations(const Target& target) {
+  std::map<std::string, double> out;
+  for (const ServerProcess& p : target.processes) {
+    if (p.tier != "das" || p.admin.empty()) continue;
+    const auto page = http::get(p.admin, "/metrics", kScrapeWithin);
+    if (!page || page->status != 200) continue;
+    for (const auto& [operation, n] : samples_of(page->body, "hy_das_op_seconds_count", "op"))
+      out[operation] += n;
+  }
+  return out;
+}
+
+std::map<std::string, BatchCount> scrape_links(const Target& target) {
+  std::map<std::string, BatchCount> out;
+  for (const ServerProcess& p : target.processes) {
+    if (p.tier == "store" || p.admin.empty()) continue;
+    const auto page = http::get(p.admin, "/metrics", kScrapeWithin);
+    if (!page || page->status != 200) continue;
+    for (const auto& [stream, n] : samples_of(page->body, "hy_rpc_messages_sent_total", "stream"))
+      out[p.name + " " + stream].batches = n;
+    for (const auto& [stream, n] : samples_of(page->body, "hy_rpc_envelopes_sent_total", "stream"))
+      out[p.name + " " + stream].messages = n;
+  }
+  return out;
+}
+
 BatchCount scrape_batches(const Target& target) {
   BatchCount out;
   for (const ServerProcess& p : target.processes) {

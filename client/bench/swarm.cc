@@ -130,11 +130,7 @@ MonoTime Swarm::work(MonoTime t) {
     work_open(t);
     next = std::min(next, next_send());
   }
-  if (t >= refill_at_) {
-    refill_at_ = MonoTime::max();
-    for (const std::uint32_t i : std::exchange(refused_, {})) refill(people_[i]);
-  }
-  next = std::min(next, refill_at_);
+  work_refills(t, next);
   work_resends(t, next);
   if (t >= next_churn_) work_churn(t);
   next = std::min(next, next_churn_);

@@ -42,6 +42,7 @@ class Swarm final : public load::Listener {
     std::size_t record_bytes_max = 1'024UL << 20;  ///< what waits to be judged
     std::vector<std::pair<Uid, Bytes>> people;     ///< with tokens; 2k and 2k+1 are a pair
     std::uint32_t first_index = 0;                 ///< of the first person among all workers
+    bool pairs_share_entry = false;                ///< both people of a pair dial the same entry
   };
   Swarm(Setup setup, load::Loop& loop, Random& random);
 
@@ -57,8 +58,8 @@ class Swarm final : public load::Listener {
   void keep_connected() { keeps_connected_ = true; }
 
   /// Open loop: `rate` messages a second of all together, from `at` on, evenly
-  /// spaced.
-  void start_open(double rate, MonoTime at, const Mix& mix);
+  /// spaced. `skip_late` above 0: what could not be sent within it is left out, not made up for.
+  void start_open(double rate, MonoTime at, const Mix& mix, std::chrono::milliseconds skip_late);
   /// Closed loop: everybody keeps `outstanding` messages unanswered.
   void start_closed(std::uint32_t outstanding);
   /// Those of an even number send `each` messages to their peers, `outstanding`
@@ -69,6 +70,8 @@ class Swarm final : public load::Listener {
   /// Asks the server what there is, for everybody who misses something. Once
   /// the load is over.
   void catch_up_all();
+  /// From now on messages between people who lost no connection are a curve of their own.
+  void mark_bystanders();
   /// Ends the connections of a share of the people without a word.
   std::uint32_t drop(double share, std::uint64_t seed);
   /// Everybody of an odd number leaves.
@@ -106,6 +109,7 @@ class Swarm final : public load::Listener {
   void on_heads(load::LightClient& c,
                 std::span<const std::pair<ConversationId, std::uint64_t>> heads,
                 bool more) override;
+  void on_sync_refused(load::LightClient& c, Millis retry_after) override;
   void on_closed(load::LightClient& c, load::Blame blame, Errc code) override;
 
  private:
@@ -137,12 +141,15 @@ class Swarm final : public load::Listener {
     std::vector<std::uint32_t> ahead;  ///< known above the first hole, few
     std::uint32_t to_flood = 0;        ///< messages that are still to be sent
     std::uint32_t tries = 0;           ///< dials turned away in a row
+    std::uint32_t moves = 0;           ///< entries that it left because they failed it
     std::vector<Held> held;            ///< pushed while older rows are being fetched
     ShownLately shown;                 ///< of the peer's messages
     bool is_ready = false;             ///< its SYNC was answered
     bool knows_base = false;           ///< where the conversation stood before the run
     bool has_missed = false;           ///< rows may be missing until it pulled
     bool is_catching_up = false;
+    bool has_to_wait = false;  ///< closed loop: refused, and told when to come again
+    bool was_lost = false;     ///< its connection ended by itself since the last mark
   };
   struct Due {
     MonoTime at;
@@ -160,6 +167,7 @@ class Swarm final : public load::Listener {
   void refill(Person& p);
   void resend(Person& p, std::uint32_t number);
   void work_resends(MonoTime t, MonoTime& next);
+  void work_refills(MonoTime t, MonoTime& next);
   [[nodiscard]] MonoTime next_send() const;
   [[nodiscard]] std::chrono::milliseconds ping_of(const Person& p) const;
   void leave(Person& p);
@@ -207,16 +215,17 @@ class Swarm final : public load::Listener {
   std::uint32_t under_way_ = 0;
   bool is_stubborn_ = false;
   bool keeps_connected_ = false;
+  bool marks_bystanders_ = false;
   std::uint64_t draws_ = 0;
   std::size_t catching_up_ = 0;
 
   double rate_ = 0;
   MonoTime send_from_{};
   std::uint64_t sends_made_ = 0;
+  std::chrono::milliseconds skip_late_{0};
   std::uint32_t outstanding_ = 0;
   std::size_t round_ = 0;
-  std::vector<std::uint32_t> refused_;  ///< closed loop: to be filled up a little later
-  MonoTime refill_at_ = MonoTime::max();
+  std::priority_queue<Due> refills_;  ///< closed loop: who was refused, and comes again then
   std::priority_queue<Due> resends_;  ///< RELAYED: the same id again; number 0: SYNC
   Mix mix_;
   bool is_flood_ = false;

@@ -6,7 +6,7 @@
 namespace hy::bench {
 namespace {
 
-constexpr auto kAskAgainAfter = std::chrono::seconds(1);
+constexpr Millis kAskAgainAfter{1'000};
 
 }  // namespace
 
@@ -36,6 +36,11 @@ void Swarm::on_hint(load::LightClient& c) {
   if (p.is_catching_up) return;
   p.has_missed = true;  // later pushes wait until the earlier rows are here
   c.sync({});
+}
+
+void Swarm::on_sync_refused(load::LightClient& c, Millis retry_after) {
+  ++errors_["sync refused"];
+  resends_.push({now() + std::max<Millis>(kAskAgainAfter, retry_after), c.index});
 }
 
 void Swarm::catch_up_all() {

@@ -61,8 +61,10 @@ void Swarm::work_dials(MonoTime t, MonoTime& next) {
     if (p.intended_dial == MonoTime{}) p.intended_dial = now();
     ++counts_.dialled;
     ++under_way_;
+    // Who was lost tries another entry, as an app does.
+    const std::size_t place = (setup_.pairs_share_entry ? all / 2 : all) + p.moves;
     p.client->connect(
-        setup_.entries[all % setup_.entries.size()],
+        setup_.entries[place % setup_.entries.size()],
         setup_.sources.empty() ? in_addr{} : setup_.sources[all % setup_.sources.size()]);
   }
   if (!dials_.empty() && under_way_ < dial_at_once_)
@@ -116,6 +118,8 @@ void Swarm::on_closed(load::LightClient& c, load::Blame blame, Errc code) {
   ++errors_[what];
   if (p.is_ready) {
     ++counts_.lost;
+    ++p.moves;
+    p.was_lost = true;
     leave(p);
     if (!keeps_connected_) return;
     p.intended_dial = now();
@@ -125,7 +129,8 @@ void Swarm::on_closed(load::LightClient& c, load::Blame blame, Errc code) {
   }
   --under_way_;
   ++counts_.failed;
-  if (!is_stubborn_) return;
+  if (p.was_lost) ++p.moves;
+  if (!is_stubborn_ && !keeps_connected_) return;
   const auto most = std::min(kBackoffMax, kBackoffMin * (1U << std::min(p.tries, kDoublingsMax)));
   ++p.tries;
   dials_.push({now() + part(most, setup_.run ^ c.uid().value() ^ ++draws_), c.index});
@@ -140,6 +145,12 @@ void Swarm::leave(Person& p) {
   // What was held back is on the device: it is shown before anything that is
   // fetched later would come too late, so it waits for the next connection.
   note(p, Mark::kClosed, p.client->conn_counter());
+}
+
+void Swarm::mark_bystanders() {
+  marks_bystanders_ = true;
+  dial_at_once_ = static_cast<std::uint32_t>(people_.size());  // they come when they want to
+  for (Person& p : people_) p.was_lost = false;
 }
 
 std::uint32_t Swarm::drop(double share, std::uint64_t seed) {

@@ -8,9 +8,9 @@ namespace {
 
 using namespace std::chrono_literals;
 
-constexpr auto kRefillAfter = 20ms;  // closed loop: after a refusal
-constexpr auto kResendAfter = 1s;    // RELAYED: the same id again
-constexpr int kNumberBits = 31;      // request ids above are the client's own
+constexpr Millis kRefillAfter{20};  // closed loop: after a refusal that names no time
+constexpr auto kResendAfter = 1s;   // RELAYED: the same id again
+constexpr int kNumberBits = 31;     // request ids above are the client's own
 constexpr std::uint64_t kParts = 1'000'000;
 
 std::int64_t us(std::chrono::nanoseconds d) {
@@ -26,7 +26,9 @@ Mix Mix::named(const std::string& name) {
   return {};
 }
 
-void Swarm::start_open(double rate, MonoTime at, const Mix& mix) {
+void Swarm::start_open(double rate, MonoTime at, const Mix& mix,
+                       std::chrono::milliseconds skip_late) {
+  skip_late_ = skip_late;
   rate_ = rate;
   send_from_ = at;
   sends_made_ = 0;
@@ -59,12 +61,12 @@ void Swarm::stop_sending() {
   outstanding_ = 0;
   is_flood_ = false;
   next_churn_ = MonoTime::max();
-  refused_.clear();
-  refill_at_ = MonoTime::max();
+  refills_ = {};
+  for (Person& p : people_) p.has_to_wait = false;
 }
 
 void Swarm::refill(Person& p) {
-  while (p.is_ready && p.unanswered < outstanding_) {
+  while (p.is_ready && !p.has_to_wait && p.unanswered < outstanding_) {
     if (is_flood_ && p.to_flood == 0) return;
     if (is_flood_) --p.to_flood;
     send(p, now());
@@ -106,7 +108,7 @@ void Swarm::work_open(MonoTime t) {
     Person& p = people_[pick(sends_made_)];
     ++sends_made_;
     ++counts_.due;
-    if (!p.is_ready) {
+    if (!p.is_ready || (skip_late_.count() > 0 && t - intended > skip_late_)) {
       ++counts_.missed;
       continue;
     }
@@ -145,10 +147,20 @@ void Swarm::work_resends(MonoTime t, MonoTime& next) {
     Person& p = people_[due.index];
     if (due.number > 0)
       resend(p, due.number);
-    else if (p.is_ready)
+    else if (p.client->is_open())
       p.client->sync({});
   }
   if (!resends_.empty()) next = std::min(next, resends_.top().at);
+}
+
+void Swarm::work_refills(MonoTime t, MonoTime& next) {
+  while (!refills_.empty() && refills_.top().at <= t) {
+    Person& p = people_[refills_.top().index];
+    refills_.pop();
+    p.has_to_wait = false;
+    refill(p);
+  }
+  if (!refills_.empty()) next = std::min(next, refills_.top().at);
 }
 
 std::int64_t Swarm::unix_ms(MonoTime t) const {
@@ -191,8 +203,8 @@ void Swarm::on_reply(load::LightClient& c, std::uint32_t number, const load::Sen
       forget_finished(p);
       if (outstanding_ == 0) return;
       if (is_flood_) ++p.to_flood;
-      refused_.push_back(c.index);
-      if (refill_at_ == MonoTime::max()) refill_at_ = now() + kRefillAfter;
+      if (!std::exchange(p.has_to_wait, true))
+        refills_.push({now() + std::max<Millis>(kRefillAfter, reply.retry_after), c.index});
       return;
   }
   refill(p);
@@ -227,6 +239,8 @@ void Swarm::delivered(Person& sender, std::uint32_t number) {
   ++counts_.delivered;
   curves_.delivered.record(us(t - m->intended));
   if (m->is_alone) curves_.delivered_raw.record(us(t - m->sent));
+  if (marks_bystanders_ && !sender.was_lost && !peer_of(sender).was_lost)
+    curves_.bystander.record(us(t - m->intended));
 }
 
 void Swarm::on_push(load::LightClient& c, std::uint32_t n, const load::PushView& push) {

@@ -10,6 +10,7 @@
 #include "client/bench/link.h"
 #include "client/bench/self_watch.h"
 #include "client/bench/swarm.h"
+#include "client/load/light_pairs.h"
 #include "common/crypto/system_random.h"
 #include "common/net/descriptors.h"
 
@@ -53,15 +54,6 @@ Json json_of(const Ledger& l) {
           {"looked_at", l.looked_at},
           {"records_dropped", l.records_dropped},
           {"violations", l.violations}};
-}
-
-sockaddr_in address_of(const std::string& text) {
-  sockaddr_in out{};
-  out.sin_family = AF_INET;
-  const std::size_t colon = text.rfind(':');
-  ::inet_pton(AF_INET, text.substr(0, colon).c_str(), &out.sin_addr);
-  out.sin_port = htons(static_cast<std::uint16_t>(std::stoi(text.substr(colon + 1))));
-  return out;
 }
 
 class Worker final : load::Loop::Source {
@@ -108,7 +100,8 @@ class Worker final : load::Loop::Source {
                         m.value("at_once", 200U));
     } else if (what == "open") {
       swarm_->keep_connected();
-      swarm_->start_open(m.at("rate"), time_of(m.at("at")), Mix::named(m.value("mix", "")));
+      swarm_->start_open(m.at("rate"), time_of(m.at("at")), Mix::named(m.value("mix", "")),
+                         std::chrono::milliseconds(m.value("skip_late_ms", 0)));
     } else if (what == "closed") {
       swarm_->keep_connected();
       swarm_->start_closed(m.at("outstanding"));
@@ -121,6 +114,8 @@ class Worker final : load::Loop::Source {
       settled_at_ = {};
       settle_until_ = now() + std::chrono::milliseconds(m.value("within_ms", 20'000));
       is_settling_ = true;
+    } else if (what == "mark") {
+      swarm_->mark_bystanders();
     } else if (what == "drop") {
       link_.write({{"ev", "dropped"}, {"n", swarm_->drop(m.at("share"), m.at("seed"))}});
     } else if (what == "leave_odd") {
@@ -139,7 +134,7 @@ class Worker final : load::Loop::Source {
       return;
     }
     std::copy(key->begin(), key->end(), reinterpret_cast<char*>(s.server_key.data()));
-    for (const auto& entry : m.at("entries")) s.entries.push_back(address_of(entry));
+    for (const auto& entry : m.at("entries")) s.entries.push_back(load::socket_address(entry));
     for (const std::string source : m.at("sources")) {
       in_addr a{};
       ::inet_pton(AF_INET, source.c_str(), &a);
@@ -149,6 +144,7 @@ class Worker final : load::Loop::Source {
     s.slot = static_cast<Slot>(m.at("slot").get<int>());
     if (auto size = SizeSpec::parse(m.at("size").get<std::string>())) s.size = *size;
     s.first_index = m.at("first_index");
+    s.pairs_share_entry = m.value("pairs_share_entry", false);
     for (const auto& person : m.at("people"))
       s.people.emplace_back(Uid{person.at(0)}, *from_hex(person.at(1).get<std::string>()));
     swarm_.emplace(std::move(s), loop_, random_);

@@ -224,6 +224,7 @@ bool LightClient::on_send_answer(const wire::Inner& inner) {
   if ((inner.flags & wire::kFlagRefused) != 0) {
     const auto refusal = wire::decode_refused(inner.body);
     reply.code = refusal ? refusal->error.code : Errc::kMalformedBody;
+    if (refusal) reply.retry_after = refusal->error.retry_after;
   } else {
     FieldReader in(inner.body);
     while (in.next()) {
@@ -295,24 +296,27 @@ bool LightClient::on_pull_answer(const wire::Inner& inner) {
 }
 
 bool LightClient::on_sync_answer(const wire::Inner& inner) {
+  if ((inner.flags & wire::kFlagRefused) != 0) {
+    const auto refusal = wire::decode_refused(inner.body);
+    shared_.listener.on_sync_refused(*this, refusal ? refusal->error.retry_after : Millis{0});
+    return true;
+  }
   std::vector<std::pair<ConversationId, std::uint64_t>> heads;
   bool more = false;
-  if ((inner.flags & wire::kFlagRefused) == 0) {
-    FieldReader all(inner.body);
-    while (all.next()) {
-      if (all.field() == 5) more = all.number() != 0;
-      if (all.field() != 1) continue;
-      FieldReader in(all.bytes());
-      auto& [conversation, head] = heads.emplace_back();
-      while (in.next()) {
-        if (in.field() == 1 && in.bytes().size() == 16)
-          conversation = ConversationId::from_bytes(as_text(in.bytes()));
-        if (in.field() == 3) head = in.number();
-      }
-      if (in.is_broken()) return false;
+  FieldReader all(inner.body);
+  while (all.next()) {
+    if (all.field() == 5) more = all.number() != 0;
+    if (all.field() != 1) continue;
+    FieldReader in(all.bytes());
+    auto& [conversation, head] = heads.emplace_back();
+    while (in.next()) {
+      if (in.field() == 1 && in.bytes().size() == 16)
+        conversation = ConversationId::from_bytes(as_text(in.bytes()));
+      if (in.field() == 3) head = in.number();
     }
-    if (all.is_broken()) return false;
+    if (in.is_broken()) return false;
   }
+  if (all.is_broken()) return false;
   shared_.listener.on_heads(*this, heads, more);
   return true;
 }

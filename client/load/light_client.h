@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "client/load/loop.h"
+#include "common/base/clock.h"
 #include "common/base/ids.h"
 #include "common/base/random.h"
 #include "common/base/result.h"
@@ -47,6 +48,7 @@ struct SendReply {
   Kind kind = Kind::kRefused;
   std::uint64_t seq = 0;
   Errc code = Errc::kOk;  ///< kRefused
+  Millis retry_after{0};  ///< kRefused: when to come again; 0: the server did not say
   bool is_repeat = false;
 };
 
@@ -74,6 +76,8 @@ class Listener {
   virtual void on_heads(LightClient& c,
                         std::span<const std::pair<ConversationId, std::uint64_t>> heads,
                         bool more) = 0;
+  /// SYNC was refused: nothing is known of what there is.
+  virtual void on_sync_refused(LightClient& c, Millis retry_after) = 0;
   /// The connection is over; the client may connect() again from within.
   virtual void on_closed(LightClient& c, Blame blame, Errc code) = 0;
 };

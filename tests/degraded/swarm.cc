@@ -24,14 +24,8 @@ double Swarm::Count::quantile(double q) {
   return latency_ms[static_cast<std::size_t>(q * static_cast<double>(latency_ms.size() - 1))];
 }
 
-Swarm::~Swarm() {
-  for (auto& c : connections_) c->close();
-  context_.poll();
-}
-
 bool Swarm::turn(MonoTime deadline) {
-  context_.run_one_for(std::chrono::milliseconds(5));
-  context_.poll();
+  pairs_->turn(clock_.now() + Millis(5));
   return clock_.now() < deadline;
 }
 
@@ -41,65 +35,62 @@ Status Swarm::connect(std::size_t count) {
   std::vector<cli::Account> accounts(count);
   for (std::size_t i = 0; i < count; ++i) accounts[i].name = "swarm" + std::to_string(i);
   HY_TRY_VOID(door->add_users(accounts, kOperatorWithin));
-  for (const cli::Account& account : accounts) uids_.push_back(account.uid);
-  HY_TRY(const auto tokens, door->make_tokens(uids_, Slot::kDesktop, "load-%u",
-                                              std::chrono::hours(24), kOperatorWithin));
+  std::vector<Uid> uids;
+  for (const cli::Account& account : accounts) uids.push_back(account.uid);
+  HY_TRY(auto tokens, door->make_tokens(uids, Slot::kDesktop, "load-%u", std::chrono::hours(24),
+                                        kOperatorWithin));
+  std::vector<std::pair<Uid, Bytes>> people;
+  for (std::size_t i = 0; i < count; ++i) people.emplace_back(uids[i], std::move(tokens[i]));
+  crypto::Bytes32 server_key{};
   const auto key = from_hex(cluster_.layout().server_key_hex);
-  std::copy(key->begin(), key->end(), reinterpret_cast<char*>(shared_.server_key.data()));
-  shared_.device_prefix = "load-";
-  std::vector<net::Tcp::endpoint> entries;
-  for (const std::string& address : cluster_.layout().entry_addresses()) {
-    const std::size_t colon = address.rfind(':');
-    entries.emplace_back(asio::ip::make_address(address.substr(0, colon)),
-                         static_cast<unsigned short>(std::stoi(address.substr(colon + 1))));
-  }
-  hooks_.on_stored = [this](load::LoadConnection& c, MonoTime sent) { on_stored(c, sent); };
-  for (std::size_t i = 0; i < count; ++i) {
-    connections_.push_back(
-        std::make_unique<load::LoadConnection>(shared_, totals_, hooks_, uids_[i], tokens[i]));
-    connections_[i]->peer_index = i ^ 1U;
-  }
-  const auto from = asio::ip::make_address("127.0.0.1");
+  std::copy(key->begin(), key->end(), reinterpret_cast<char*>(server_key.data()));
+  load::LightPairs::Hooks hooks;
+  hooks.on_stored = [this](std::size_t i, MonoTime sent) { on_stored(i, sent); };
+  pairs_ = std::make_unique<load::LightPairs>(server_key, std::move(people), std::move(hooks));
+  std::vector<sockaddr_in> entries;
+  for (const std::string& address : cluster_.layout().entry_addresses())
+    entries.push_back(load::socket_address(address));
+  const load::LightPairs::Totals& totals = pairs_->totals();
   const MonoTime deadline = clock_.now() + span(kConnectWithin);
-  for (std::size_t next = 0; totals_.logged_in + totals_.login_failed < count;) {
-    while (next < count && next - totals_.logged_in - totals_.login_failed < kHandshakesAtOnce) {
-      connections_[next]->connect(entries[next % entries.size()], from);
+  for (std::size_t next = 0; totals.logged_in + totals.login_failed < count;) {
+    while (next < count && next - totals.logged_in - totals.login_failed < kHandshakesAtOnce) {
+      pairs_->connect(next, entries[next % entries.size()], {});
       ++next;
     }
     if (!turn(deadline)) break;
   }
-  if (totals_.logged_in == count) return {};
-  return fail(Errc::kTimedOut, std::to_string(totals_.logged_in) + " of " + std::to_string(count) +
+  if (totals.logged_in == count) return {};
+  return fail(Errc::kTimedOut, std::to_string(totals.logged_in) + " of " + std::to_string(count) +
                                    " logged in, last refusal HY-" +
-                                   std::to_string(static_cast<int>(totals_.last_refusal)));
+                                   std::to_string(static_cast<int>(totals.last_refusal)));
 }
 
-void Swarm::on_stored(load::LoadConnection& c, MonoTime sent) {
+void Swarm::on_stored(std::size_t i, MonoTime sent) {
   const auto took = clock_.now() - sent;
   count_.latency_ms.push_back(std::chrono::duration<double, std::milli>(took).count());
   if (took <= kUseful) ++count_.in_time;
-  while (outstanding_ > c.outstanding() && c.is_open()) c.send(uids_[c.peer_index], body_);
+  while (outstanding_ > pairs_->outstanding(i) && pairs_->is_open(i)) pairs_->send(i, body_);
 }
 
-Swarm::Count Swarm::finish(const load::Totals& before) {
-  count_.sent = totals_.sent - before.sent;
-  count_.stored = totals_.stored - before.stored;
-  count_.refused = totals_.refused - before.refused;
-  count_.refused_with_time = totals_.refused_with_time - before.refused_with_time;
-  count_.pushed = totals_.pushed - before.pushed;
+Swarm::Count Swarm::finish(const load::LightPairs::Totals& before) {
+  const load::LightPairs::Totals& totals = pairs_->totals();
+  count_.sent = totals.sent - before.sent;
+  count_.stored = totals.stored - before.stored;
+  count_.refused = totals.refused - before.refused;
+  count_.refused_with_time = totals.refused_with_time - before.refused_with_time;
+  count_.pushed = totals.pushed - before.pushed;
   return std::exchange(count_, {});
 }
 
 Swarm::Count Swarm::closed(double seconds, std::size_t outstanding, std::size_t active) {
-  const load::Totals before = totals_;
+  const load::LightPairs::Totals before = pairs_->totals();
   count_ = {};
   outstanding_ = outstanding;
   const MonoTime end = clock_.now() + span(seconds);
   // A refused one is not sent again by its answer: filled up every turn.
   do {
-    for (std::size_t i = 0; i < std::min(active, connections_.size()); ++i) {
-      load::LoadConnection& c = *connections_[i];
-      while (c.is_open() && c.outstanding() < outstanding) c.send(uids_[c.peer_index], body_);
+    for (std::size_t i = 0; i < std::min(active, pairs_->size()); ++i) {
+      while (pairs_->is_open(i) && pairs_->outstanding(i) < outstanding) pairs_->send(i, body_);
     }
   } while (turn(end));
   outstanding_ = 0;
@@ -107,7 +98,7 @@ Swarm::Count Swarm::closed(double seconds, std::size_t outstanding, std::size_t 
 }
 
 Swarm::Count Swarm::open(double seconds, double rate, std::size_t backlog_max) {
-  const load::Totals before = totals_;
+  const load::LightPairs::Totals before = pairs_->totals();
   count_ = {};
   const MonoTime began = clock_.now();
   const MonoTime end = began + span(seconds);
@@ -119,8 +110,8 @@ Swarm::Count Swarm::open(double seconds, double rate, std::size_t backlog_max) {
     const auto step_max = static_cast<std::uint64_t>(rate / 50) + 1;
     if (wanted > due + step_max) due = wanted - step_max;
     for (; due < wanted; ++due) {
-      load::LoadConnection& c = *connections_[round_++ % connections_.size()];
-      if (c.is_open() && c.outstanding() < backlog_max) c.send(uids_[c.peer_index], body_);
+      const std::size_t i = round_++ % pairs_->size();
+      if (pairs_->is_open(i) && pairs_->outstanding(i) < backlog_max) pairs_->send(i, body_);
     }
   }
   return finish(before);
@@ -129,7 +120,10 @@ Swarm::Count Swarm::open(double seconds, double rate, std::size_t backlog_max) {
 bool Swarm::drain(double within) {
   const MonoTime deadline = clock_.now() + span(within);
   const auto is_idle = [this] {
-    return std::ranges::all_of(connections_, [](const auto& c) { return c->outstanding() == 0; });
+    for (std::size_t i = 0; i < pairs_->size(); ++i) {
+      if (pairs_->outstanding(i) > 0) return false;
+    }
+    return true;
   };
   while (!is_idle()) {
     if (!turn(deadline)) return false;

@@ -5,9 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "client/load/load_connection.h"
+#include "client/load/light_pairs.h"
 #include "common/base/clock.h"
-#include "common/crypto/system_random.h"
 #include "tests/degraded/town.h"
 
 namespace hy::degraded {
@@ -31,7 +30,6 @@ class Swarm {
   static constexpr Millis kUseful{2'000};
 
   explicit Swarm(cli::Cluster& cluster) : cluster_(cluster) {}
-  ~Swarm();
   /// Makes `count` (even) people with tokens and connects them. Errors: the operator's door;
   /// kTimedOut with the last refusal.
   Status connect(std::size_t count);
@@ -42,26 +40,20 @@ class Swarm {
   Count open(double seconds, double rate, std::size_t backlog_max);
   /// Runs until nothing is outstanding, or `within`.
   bool drain(double within);
-  [[nodiscard]] std::size_t lost() const { return totals_.lost_connections; }
-  [[nodiscard]] Errc last_refusal() const { return totals_.last_refusal; }
-  [[nodiscard]] std::uint64_t pushed_again() const { return totals_.twice + totals_.disorder; }
+  [[nodiscard]] std::size_t lost() const { return pairs_->totals().lost_connections; }
+  [[nodiscard]] Errc last_refusal() const { return pairs_->totals().last_refusal; }
+  [[nodiscard]] std::uint64_t pushed_again() const {
+    return pairs_->totals().twice + pairs_->totals().disorder;
+  }
 
  private:
   bool turn(MonoTime deadline);
-  void on_stored(load::LoadConnection& c, MonoTime sent);
-  Count finish(const load::Totals& before);
+  void on_stored(std::size_t i, MonoTime sent);
+  Count finish(const load::LightPairs::Totals& before);
 
   cli::Cluster& cluster_;
   SystemClock clock_;
-  crypto::SystemRandom random_;
-  asio::io_context context_{1};
-  asio::executor_work_guard<asio::io_context::executor_type> work_{context_.get_executor()};
-  load::Shared shared_{
-      .context = context_, .random = random_, .server_key = {}, .device_prefix = {}, .scratch = {}};
-  load::Totals totals_;
-  load::LoadConnection::Hooks hooks_;
-  std::vector<Uid> uids_;
-  std::vector<std::unique_ptr<load::LoadConnection>> connections_;
+  std::unique_ptr<load::LightPairs> pairs_;  ///< once connect() was called
   std::string body_ = std::string(100, 'x');
   Count count_;
   std::size_t outstanding_ = 0;  // closed loop; 0: open

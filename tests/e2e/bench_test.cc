@@ -138,6 +138,26 @@ TEST_P(BenchTest, ACutHalfComesBack) {
   EXPECT_EQ(done.report["open_at_end"], 40);
 }
 
+TEST_P(BenchTest, AKilledEntryLosesNobodyForGood) {
+  const Done done = bench("entry-loss --conns 40 --rate 200 --for 2s --warmup 1s");
+  expect_clean(done);
+  const Json& figures = done.report["extra"];
+  EXPECT_EQ(figures["lost"], 20) << "pairs share an entry, half of them each";
+  EXPECT_EQ(figures["missing"], 0);
+  EXPECT_GT(figures["bystander_p99_ms"], 0);
+  EXPECT_LT(figures["back_p50_ms"], figures["back_ms"]);
+  EXPECT_EQ(done.report["open_at_end"], 40);
+}
+
+TEST_P(BenchTest, TwiceTheLoadIsOfferedAndTheWayBackIsWatched) {
+  const Done done = bench("overload --conns 20 --for 2s --warmup 1s");
+  expect_clean(done);
+  const Json& figures = done.report["extra"];
+  EXPECT_GT(figures["offered_per_s"], figures["saturation_per_s"]);
+  EXPECT_GT(figures["goodput"], 0.1);
+  EXPECT_LT(figures["normal_after_s"], 30);
+}
+
 TEST_P(BenchTest, WhatPiledUpIsFetchedWhole) {
   const Done done = bench("offline-flood --conns 20 --backlog 50 --warmup 1s");
   expect_clean(done);

@@ -345,6 +345,10 @@ void ModelServer::Connection::on_push_ack(std::uint32_t n) {
 
 void ModelServer::Connection::on_sync(const wire::Inner& inner) {
   ++server_.syncs_seen;
+  if (server_.knobs.refuse_syncs > 0) {
+    --server_.knobs.refuse_syncs;
+    return refuse(inner, Errc::kOverloaded);
+  }
   v1::SyncAnswer out;
   for (const auto& [conversation, log] : server_.logs) {
     if (!conversation.has(uid_) || log.empty()) continue;

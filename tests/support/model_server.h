@@ -33,6 +33,7 @@ class ModelServer {
     bool relays = false;               ///< store down: RELAYED, provisional pushes
     std::map<std::uint32_t, Errc> refuse_send;  ///< the n-th SEND (from 1) is refused so
     std::uint32_t lose_reads = 0;               ///< the next so many READs are not answered
+    std::uint32_t refuse_syncs = 0;             ///< the next so many are refused: busy
     std::uint32_t refuse_reads = 0;             ///< the next so many are refused: the store is away
     Millis retry_after{0};
     std::optional<Errc> refuse_login;

@@ -58,7 +58,7 @@ class SwarmTest : public testing::Test {
   /// About `messages` messages on a schedule, then rest.
   void talk(std::uint64_t messages) {
     const std::uint64_t before = swarm_->counts().sent;
-    swarm_->start_open(2'000, now(), {});
+    swarm_->start_open(2'000, now(), {}, 0ms);
     ASSERT_TRUE(turn_until([&] { return swarm_->counts().sent >= before + messages; }));
     swarm_->stop_sending();
   }
@@ -120,6 +120,39 @@ TEST_F(SwarmTest, AClosedLoopKeepsSoManyUnderWay) {
   EXPECT_LE(swarm_->counts().sent - swarm_->counts().stored, 3 * kPeople);
   swarm_->stop_sending();
   EXPECT_TRUE(settle());
+  EXPECT_EQ(swarm_->judge().found(), 0U);
+}
+
+TEST_F(SwarmTest, WhoWasRefusedInAClosedLoopComesWhenItWasTold) {
+  log_in();
+  server_.on([](test::ModelServer& s) {
+    for (std::uint32_t n = 1; n <= kPeople; ++n) s.knobs.refuse_send[n] = Errc::kOverloaded;
+    s.knobs.retry_after = Millis(300);
+  });
+  swarm_->start_closed(1);
+  ASSERT_TRUE(turn_until([&] { return swarm_->counts().refused == kPeople; }));
+  const MonoTime refused = now();
+  ASSERT_TRUE(turn_until([&] { return swarm_->counts().sent > kPeople; }));
+  EXPECT_GE(now() - refused, 250ms);
+  ASSERT_TRUE(turn_until([&] { return swarm_->counts().stored > 100; })) << "everybody goes on";
+}
+
+TEST_F(SwarmTest, BystandersOfALossAreACurveOfTheirOwn) {
+  log_in();
+  swarm_->keep_connected();
+  swarm_->mark_bystanders();
+  talk(60);
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(swarm_->curves().bystander.count(), swarm_->counts().delivered);
+  swarm_->curves().clear();
+  const std::uint64_t opened = swarm_->counts().opened;
+  server_.on([](test::ModelServer& s) { s.kick(Uid{100}, Errc::kDraining); });
+  ASSERT_TRUE(turn_until([&] { return swarm_->counts().opened == opened + 1; }));
+  talk(60);
+  ASSERT_TRUE(settle());
+  const std::uint64_t delivered = swarm_->curves().delivered.count();
+  EXPECT_GT(swarm_->curves().bystander.count(), delivered / 3);
+  EXPECT_LT(swarm_->curves().bystander.count(), delivered) << "the pair of 100 is none";
   EXPECT_EQ(swarm_->judge().found(), 0U);
 }
 
@@ -236,7 +269,7 @@ TEST_F(SwarmTest, WhoIsCutComesBackAndMissesNothing) {
   const std::uint32_t dropped = swarm_->drop(0.5, 3);
   EXPECT_GT(dropped, 0U);
   EXPECT_EQ(swarm_->open_connections(), kPeople - dropped);
-  swarm_->start_open(500, now(), {});
+  swarm_->start_open(500, now(), {}, 0ms);
   turn_until([] { return false; }, 100ms);
   swarm_->stop_sending();
   EXPECT_GT(swarm_->counts().missed, 0U) << "the schedule does not wait for who is away";
@@ -246,6 +279,19 @@ TEST_F(SwarmTest, WhoIsCutComesBackAndMissesNothing) {
   EXPECT_EQ(swarm_->counts().delivered, swarm_->counts().sent);
   const Ledger ledger = swarm_->judge();
   EXPECT_EQ(ledger.found(), 0U) << (ledger.violations.empty() ? "" : ledger.violations.front());
+}
+
+TEST_F(SwarmTest, ARefusedSyncIsAskedForAgainAndHidesNothing) {
+  log_in();
+  server_.on([](test::ModelServer& s) { s.knobs.drop_pushes = 40; });
+  talk(100);
+  EXPECT_FALSE(settle(300ms));
+  server_.on([](test::ModelServer& s) { s.knobs.refuse_syncs = kPeople; });
+  swarm_->catch_up_all();
+  EXPECT_TRUE(settle()) << "the SYNC of a second later brings what is missing";
+  EXPECT_GE(swarm_->errors().at("sync refused"), 1U);
+  EXPECT_EQ(swarm_->counts().delivered, swarm_->counts().sent);
+  EXPECT_EQ(swarm_->judge().found(), 0U);
 }
 
 TEST_F(SwarmTest, AFloodWaitsForThoseWhoAreAway) {
@@ -280,7 +326,7 @@ TEST_F(SwarmTest, AServerThatIsStillShowsInCorrectedLatencyAlone) {
   ASSERT_TRUE(settle());
   swarm_->curves().clear();
   // 2,000/s of six people; the server stands still for 0.3 s of about 3.
-  swarm_->start_open(1'000, now(), {});
+  swarm_->start_open(1'000, now(), {}, 0ms);
   const std::uint64_t before = swarm_->counts().sent;
   ASSERT_TRUE(turn_until([&] { return swarm_->counts().sent > before + 1'000; }));
   std::thread pause([this] { server_.on([](test::ModelServer&) { ::poll(nullptr, 0, 300); }); });
