@@ -5,9 +5,16 @@
 #include <string>
 
 #include "common/base/check.h"
+#include "common/base/turn_pacer.h"
 #include "common/obs/log.h"
 
 namespace hy::net {
+namespace {
+
+/// What is ready at once makes one turn; where there is always something ready, so much of it.
+constexpr int kHandlersPerTurn = 8;
+
+}  // namespace
 
 IoThreads::IoThreads(std::size_t count) {
   HY_CHECK(count >= 1);
@@ -26,7 +33,12 @@ void IoThreads::start() {
   for (std::size_t i = 0; i < contexts_.size(); ++i)
     threads_.emplace_back([this, i] {
       pthread_setname_np(pthread_self(), ("hy-io-" + std::to_string(i)).c_str());
-      contexts_[i].run();
+      ThreadPacer pacer;
+      while (contexts_[i].run_one() > 0) {
+        for (int more = 0; more < kHandlersPerTurn && contexts_[i].poll_one() > 0; ++more) {
+        }
+        pacer.pace();
+      }
     });
 }
 

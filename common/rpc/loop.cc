@@ -57,7 +57,8 @@ void Loop::Impl::post(Task task) {
   // The loop thread looks before it blocks; anyone else rings, once for a burst.
   if (alarm_armed_ || on_loop_thread()) return;
   alarm_armed_ = true;
-  alarm_.Set(cq.get(), gpr_now(GPR_CLOCK_MONOTONIC), static_cast<CqEvent*>(this));
+  // "Now" would be rounded up to the next millisecond and come by way of gRPC's timer thread.
+  alarm_.Set(cq.get(), gpr_inf_past(GPR_CLOCK_MONOTONIC), static_cast<CqEvent*>(this));
 }
 
 bool Loop::Impl::has_posted() {

@@ -40,6 +40,9 @@ struct Activity {
   }
 };
 
+/// What waits for company in a connection's queue: nothing, the `ok` of a PUSH_ACK, a RECEIPT.
+enum class Patience : std::uint8_t { kNone, kOk, kReceipt };
+
 /// One client connection: all that an idle one costs.
 struct Connection {
   std::uint32_t generation = 0;
@@ -48,13 +51,13 @@ struct Connection {
   ConnFsm fsm{};
   bool used = false;
   bool dirty : 1 = false;          ///< in the list of connections to flush at the end of the turn
-  bool patient : 1 = false;        ///< in the list of connections to flush soon
   bool blocked : 1 = false;        ///< the socket took less than was offered
   bool closing : 1 = false;        ///< closes when the queue is out
   bool told_to_go : 1 = false;     ///< GOAWAY was sent
   bool reading : 1 = true;         ///< readiness to read is asked for
   bool seen_login : 1 = false;     ///< the hub has heard of this connection
   bool active_listed : 1 = false;  ///< in the list of activities to look at
+  Patience patience = Patience::kNone;  ///< in which line of connections to flush later
   wire::Transport transport{};
   Session session{};
   IpAddress address{};

@@ -11,7 +11,7 @@ namespace hy::entry {
 namespace {
 
 constexpr std::size_t kReadBytes = 128 * 1'024;  // the longest frame and more
-/// More patient connections than this: the shard is busy, and they wait for the tick.
+/// More patient connections than this: the shard is busy, and they wait for company.
 constexpr std::size_t kPatientFew = 32;
 constexpr std::size_t kPoolMax = 1'024;
 constexpr std::size_t kSparePairs = 16;
@@ -68,7 +68,6 @@ void Shard::tick() {
   for (std::size_t i = 0; i < kSparePairsPerTick && spare_pairs_.size() < kSparePairs; ++i) {
     spare_pairs_.push_back(crypto::X25519KeyPair::generate(random_));
   }
-  hurry_patient();
   append_moved(up_.commands, pings_);
   end_turn();
 }
@@ -76,16 +75,20 @@ void Shard::tick() {
 void Shard::soon() {
   soon_asked_ = false;
   now_ = clock_.now();
-  if (patient_.size() <= kPatientFew) hurry_patient();
+  release_patient();
   confirms_.take(up_.confirms);
   end_turn();
 }
 
-void Shard::hurry_patient() {
-  for (const ConnId conn : patient_) {
-    if (Connection* c = table_.find(conn); c != nullptr && c->patient) mark_dirty(*c);
-  }
-  patient_.clear();
+void Shard::release_patient() {
+  const bool all = receipts_.size() + oks_.size() <= kPatientFew;
+  const auto go = [this](ConnId conn) {
+    Connection* c = table_.find(conn);
+    if (c != nullptr && c->patience != Patience::kNone) mark_dirty(*c);
+  };
+  receipts_.release(now_ms(), all, go);
+  oks_.release(now_ms(), all, go);
+  if (!receipts_.empty() || !oks_.empty()) ask_soon();
 }
 
 void Shard::ask_soon() {

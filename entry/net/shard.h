@@ -23,6 +23,7 @@
 #include "entry/net/sockets.h"
 #include "entry/session/confirm_gatherer.h"
 #include "entry/session/conn_table.h"
+#include "entry/session/patient_line.h"
 
 namespace hy::entry {
 
@@ -74,10 +75,15 @@ class Shard {
   using CallSoon = std::function<void()>;
   /// How often tick() is due.
   static constexpr Millis kTick{100};
-  /// A frame that nobody waits for (the `ok` of a PUSH_ACK, a RECEIPT) rides with the next frame of
-  /// its connection, or leaves after kSoon; on a busy shard, where each send that is saved counts,
-  /// after kTick. Confirmations are gathered for kSoon.
+  /// How often soon() comes while something waits: confirmations are gathered for so long, and the
+  /// lines of patient frames are looked at.
   static constexpr Millis kSoon{10};
+  /// A frame that nobody waits for rides with the next one of its connection. On a quiet shard it
+  /// leaves after kSoon all the same; on a busy one, where each send that is saved counts, a
+  /// RECEIPT (a person sees it) after kReceiptPatience and the `ok` of a PUSH_ACK after
+  /// kOkPatience.
+  static constexpr Millis kReceiptPatience{50};
+  static constexpr Millis kOkPatience{1'000};
 
   Shard(Sockets& sockets, Post post, const Clock& clock, Random& random, Gatekeeper& gatekeeper,
         Metrics& metrics, ShardOptions options, WakeHub wake_hub, CallSoon call_soon);
@@ -148,8 +154,8 @@ class Shard {
   // shard_write.cc
   void on_writable(Connection& c);
   void mark_dirty(Connection& c);
-  void mark_patient(Connection& c);
-  void hurry_patient();
+  void mark_patient(Connection& c, Patience patience);
+  void release_patient();
   void ask_soon();
   void flush(Connection& c);
   bool send_bytes(Connection& c, std::span<const char> bytes);
@@ -191,7 +197,8 @@ class Shard {
   log::Throttle behind_{Millis{1'000}};
 
   std::vector<ConnId> dirty_;
-  std::vector<ConnId> patient_;  // some have been flushed since
+  PatientLine receipts_{kReceiptPatience};
+  PatientLine oks_{kOkPatience};
   ConfirmGatherer confirms_;
   std::vector<ConnId> busy_;  // own an Activity that may be over
   std::vector<ConnId> handshakes_;

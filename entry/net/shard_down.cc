@@ -128,7 +128,7 @@ DeliverOutcome Shard::deliver(Connection& c, const Delivery& delivery) {
   }
   if (a.queue.hints() != hints) metrics_.sync_hint(1);
   if (delivery.payload->type == inner_type::kReceipt && a.queue.hints() == hints) {
-    mark_patient(c);
+    mark_patient(c, Patience::kReceipt);
   } else {
     mark_dirty(c);
   }

@@ -19,10 +19,10 @@ void Shard::mark_dirty(Connection& c) {
   dirty_.push_back(id_of(c));
 }
 
-void Shard::mark_patient(Connection& c) {
-  if (c.dirty || c.patient) return;
-  c.patient = true;
-  patient_.push_back(id_of(c));
+void Shard::mark_patient(Connection& c, Patience patience) {
+  if (c.dirty || c.patience >= patience) return;
+  c.patience = patience;
+  (patience == Patience::kReceipt ? receipts_ : oks_).add(id_of(c), now_ms());
   ask_soon();
 }
 
@@ -36,7 +36,7 @@ void Shard::queue_frame(Connection& c, std::uint16_t type, std::uint16_t flags,
   frame.body = std::move(body);
   activity(c).queue.add(std::move(frame));
   if (type == (inner_type::kPushAck | inner_type::kAnswerBit)) {
-    mark_patient(c);
+    mark_patient(c, Patience::kOk);
   } else {
     mark_dirty(c);
   }
@@ -80,7 +80,7 @@ bool Shard::seal_queue(Connection& c) {
 }
 
 void Shard::flush(Connection& c) {
-  c.patient = false;
+  c.patience = Patience::kNone;
   if (c.blocked) return;
   Activity& a = activity(c);
   if (!a.unsent.empty()) {

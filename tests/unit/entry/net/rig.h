@@ -225,10 +225,11 @@ class Rig {
     bool until_ack = false;
     std::uint32_t replica = 0;
     bool ephemeral = false;
+    std::uint16_t type = inner_type::kPush;
   };
   void push(ConnId conn, const Push& what) {
     auto payload = std::make_shared<PushPayload>();
-    payload->type = inner_type::kPush;
+    payload->type = what.type;
     payload->body.assign(what.bytes, 'm');
     payload->conversation = ConversationId::pair(kAlice, kBob);
     payload->seq = Seq{what.seq};
@@ -244,8 +245,9 @@ class Rig {
     hub_.on_forward(what.replica, std::move(out), clock.now());
   }
 
-  /// Turns until nothing moves.
+  /// Turns until nothing moves. What waits for a time that does not pass here waits on.
   void run() {
+    int soons = 0;
     for (int quiet = 0; quiet < 3;) {
       context_.restart();
       const std::size_t handlers = context_.poll();
@@ -260,7 +262,8 @@ class Rig {
       const bool moved = said || !down.empty() || handlers > 0;
       if (!down.empty()) shard_.give(down);
       quiet = moved ? 0 : quiet + 1;
-      if (!hold_soon && quiet > 0 && std::exchange(soon_asked_, false)) {
+      if (!hold_soon && quiet > 0 && soons < 3 && std::exchange(soon_asked_, false)) {
+        ++soons;
         shard_.soon();
         quiet = 0;
       }

@@ -43,21 +43,45 @@ TEST(ShardPatience, TheOkLeavesByItselfWhenItsTimeHasCome) {
   EXPECT_EQ(got[0].type, kPushAckOk);
 }
 
-TEST(ShardPatience, OnABusyShardTheOkWaitsForTheTickAndNoLonger) {
-  Pushed rig;
-  std::vector<std::unique_ptr<RawClient>> others;
-  for (std::uint64_t i = 0; i < 40; ++i) {
-    others.push_back(rig.logged_in(Uid{50'000 + i}));
-    rig.push(rig.last_conn, {.id = 10 + i, .seq = 1});
-    rig.run();
-    EXPECT_EQ(others.back()->receive().size(), 1U);
+/// Forty connections that have acknowledged a push: more than a quiet shard has.
+struct Busy : Pushed {
+  Busy() {
+    for (std::uint64_t i = 0; i < 40; ++i) {
+      others.push_back(logged_in(Uid{50'000 + i}));
+      conns.push_back(last_conn);
+      push(last_conn, {.id = 10 + i, .seq = 1});
+      run();
+      EXPECT_EQ(others.back()->receive().size(), 1U);
+    }
+    for (const auto& other : others) other->send(inner_type::kPushAck, 1);
+    shard().turn();
   }
-  for (const auto& other : others) other->send(inner_type::kPushAck, 1);
-  rig.shard().turn();
-  rig.shard().soon();
-  EXPECT_TRUE(others.front()->receive().empty()) << "forty sends are worth a wait";
-  rig.shard().tick();
-  for (const auto& other : others) EXPECT_EQ(other->receive().size(), 1U);
+  void pass(Millis time) {
+    clock.advance(time);
+    shard().soon();
+  }
+  std::vector<std::unique_ptr<RawClient>> others;
+  std::vector<ConnId> conns;
+};
+
+TEST(ShardPatience, OnABusyShardTheOkWaitsForItsPatienceAndNoLonger) {
+  Busy rig;
+  rig.pass(Shard::kSoon);
+  rig.pass(Shard::kReceiptPatience);
+  EXPECT_TRUE(rig.others.front()->receive().empty()) << "forty sends are worth a wait";
+  rig.pass(Shard::kOkPatience);
+  for (const auto& other : rig.others) EXPECT_EQ(other->receive().size(), 1U);
+}
+
+TEST(ShardPatience, OnABusyShardAReceiptWaitsLessAndTakesTheOkAlong) {
+  Busy rig;
+  rig.push(rig.conns[7], {.id = 900, .ephemeral = true, .type = inner_type::kReceipt});
+  rig.run();
+  rig.pass(Shard::kSoon);
+  EXPECT_TRUE(rig.others[7]->receive().empty());
+  rig.pass(Shard::kReceiptPatience);
+  EXPECT_EQ(rig.others[7]->receive().size(), 2U);
+  EXPECT_TRUE(rig.others[8]->receive().empty());
 }
 
 TEST(ShardPatience, ConfirmationsOfOneConversationGoUpAsOneWhenTheirTimeHasCome) {

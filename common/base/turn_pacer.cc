@@ -1,0 +1,43 @@
+#include "common/base/turn_pacer.h"
+
+#include <time.h>
+
+#include <algorithm>
+
+namespace hy {
+namespace {
+
+std::chrono::nanoseconds thread_cpu() {
+  timespec used{};
+  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+  return std::chrono::seconds(used.tv_sec) + std::chrono::nanoseconds(used.tv_nsec);
+}
+
+}  // namespace
+
+void TurnPacer::begin_window(MonoTime now, std::chrono::nanoseconds cpu) {
+  const std::chrono::duration<double> passed = now - window_began_;
+  const std::chrono::duration<double> used = cpu - cpu_then_;
+  const double part = std::clamp(used / passed / kFullShare, 0.0, 1.0);
+  distance_ = std::chrono::duration_cast<std::chrono::nanoseconds>(part * kDistanceMax);
+  window_began_ = now;
+  cpu_then_ = cpu;
+}
+
+std::chrono::nanoseconds TurnPacer::pause(MonoTime turn_began, MonoTime now) const {
+  return std::max<std::chrono::nanoseconds>(turn_began + distance_ - now, {});
+}
+
+void ThreadPacer::pace() {
+  MonoTime now = std::chrono::steady_clock::now();
+  if (pacer_.is_window_over(now)) pacer_.begin_window(now, thread_cpu());
+  const std::chrono::nanoseconds pause = pacer_.pause(turn_began_, now);
+  if (pause.count() > 0) {
+    const timespec wait{.tv_sec = 0, .tv_nsec = pause.count()};
+    ::nanosleep(&wait, nullptr);
+    now = std::chrono::steady_clock::now();
+  }
+  turn_began_ = now;
+}
+
+}  // namespace hy
