@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <fstream>
+#include <set>
 
 namespace hy::bench {
 namespace {
@@ -58,12 +59,37 @@ std::vector<Comparison> compare_reports(const std::vector<Json>& a, const std::v
                  .is_more_better = figure.is_more_better,
                  .a = spread_of(of_a),
                  .b = spread_of(of_b)};
-    if (c.a.median <= 0) continue;
+    if (c.a.median <= 0 || (!figure.is_more_better && c.b.median <= 0)) continue;
     c.change = c.b.median / c.a.median - 1;
     const bool is_worse = figure.is_more_better ? c.change < -least : c.change > least;
     const bool is_apart = figure.is_more_better ? c.b.max < c.a.min : c.b.min > c.a.max;
     c.is_regression = is_worse && is_apart;
     out.push_back(std::move(c));
+  }
+  return out;
+}
+
+std::vector<std::string> doubts(const std::vector<Json>& a, const std::vector<Json>& b) {
+  static constexpr std::pair<const char*, const char*> kSame[] = {
+      {"scenario", "/scenario"}, {"mode", "/mode"}, {"store", "/server/store"}};
+  std::vector<std::string> out;
+  const auto text = [](const std::vector<Json>& reports, const char* pointer) {
+    std::set<std::string> values;
+    for (const Json& report : reports)
+      values.insert(report.value(Json::json_pointer(pointer), std::string()));
+    return fmt::format("{}", fmt::join(values, "+"));
+  };
+  for (const auto& [name, pointer] : kSame) {
+    const std::string of_a = text(a, pointer);
+    const std::string of_b = text(b, pointer);
+    if (of_a != of_b) out.push_back(fmt::format("{}: A {}, B {}", name, of_a, of_b));
+  }
+  for (const auto& [name, reports] : {std::pair("A", &a), std::pair("B", &b)}) {
+    const auto none = std::ranges::count_if(*reports, [](const Json& report) {
+      return report.value(Json::json_pointer("/verdict/result"), std::string()) == "none";
+    });
+    if (none > 0)
+      out.push_back(fmt::format("{}: {} of {} runs have no verdict", name, none, reports->size()));
   }
   return out;
 }

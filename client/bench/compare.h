@@ -28,6 +28,11 @@ std::vector<Comparison> compare_reports(const std::vector<nlohmann::json>& a,
 /// kConfigUnreadable.
 Result<std::vector<nlohmann::json>> read_reports(const std::filesystem::path& path);
 
+/// What the two sides do not have in common, or what makes their figures no result, in a line each:
+/// another scenario, another way to make the load, another store, runs without a verdict.
+std::vector<std::string> doubts(const std::vector<nlohmann::json>& a,
+                                const std::vector<nlohmann::json>& b);
+
 std::string comparison_text(const std::vector<Comparison>& all);
 
 }  // namespace hy::bench

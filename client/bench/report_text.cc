@@ -179,7 +179,8 @@ std::string verdict_text(const Outcome& r) {
 
 std::string honesty_text(const Outcome& r) {
   const SelfMeasure& m = r.whole.self;
-  std::string out = m.is_closed
+  std::string out = r.total.sent == 0 ? std::string(" honesty   logins alone")
+                    : m.is_closed
                         ? fmt::format(
                               " honesty   CLOSED LOOP, {} outstanding: latencies say "
                               "nothing of a "

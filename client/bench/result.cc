@@ -65,7 +65,8 @@ Spread spread_of(std::vector<double> values) {
 }
 
 double cpu_us(const Window& w, const Target& target, const std::string& tier) {
-  const double messages = std::max(1.0, static_cast<double>(w.counts.stored));
+  if (w.counts.stored == 0) return 0;
+  const auto messages = static_cast<double>(w.counts.stored);
   if (tier == "generator") return w.generator_cpu_s * 1e6 / messages;
   double seconds = 0;
   for (const ServerProcess& p : target.processes) {

@@ -110,7 +110,7 @@ struct Spread {
 Spread spread_of(std::vector<double> values);
 
 /// CPU of a tier ("entry" … "store", "daemons", "generator") in µs per stored
-/// message of a window.
+/// message of a window; 0 where nothing was stored.
 double cpu_us(const Window& w, const Target& target, const std::string& tier);
 
 /// A figure by its name, as assertions and comparisons use it: "p99(delivered)"

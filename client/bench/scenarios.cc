@@ -23,6 +23,7 @@ Status judged(Run& run) {
 /// The dialling is what was measured: its window is the run's.
 void take_login_window(Run& run) {
   Outcome& out = run.out();
+  out.login.self.is_closed = true;  // judged by what else ran: there is no schedule of sends
   out.windows = {out.login};
   out.curves.merge(run.meter().last_curves());
 }

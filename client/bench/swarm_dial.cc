@@ -71,7 +71,15 @@ void Swarm::work_dials(MonoTime t, MonoTime& next) {
     next = std::min(next, std::max(t, dials_.top().at));
 }
 
-void Swarm::on_open(load::LightClient&) {}  // ready when its first SYNC was answered
+// Ready when its first SYNC was answered; pushes may come before, and are numbered from 1 again.
+void Swarm::on_open(load::LightClient& c) {
+  people_[c.index].last_push = 0;
+  PairBook& book = books_[c.index / 2];
+  if (book.records.empty())
+    book.pushes[c.index % 2] = 0;
+  else
+    note(people_[c.index], Mark::kOpened, c.conn_counter());
+}
 
 void Swarm::on_heads(load::LightClient& c,
                      std::span<const std::pair<ConversationId, std::uint64_t>> heads, bool more) {
@@ -97,8 +105,6 @@ void Swarm::on_heads(load::LightClient& c,
     ++counts_.opened;
     const MonoTime t = now();
     curves_.login.record((t - p.intended_dial).count() / 1'000);
-    p.last_push = 0;
-    if (!book.records.empty()) note(p, Mark::kOpened, c.conn_counter());
     // Spread, or everybody would ping at once.
     p.next_ping = t + part(ping_of(p), c.uid().value());
   }

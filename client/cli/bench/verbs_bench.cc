@@ -167,6 +167,7 @@ void add_compare(CLI::App& bench, Root& root) {
       const auto second = bench::read_reports(*b);
       if (!second) return complain(second.error());
       const auto all = bench::compare_reports(*first, *second);
+      for (const std::string& doubt : bench::doubts(*first, *second)) note("doubt: " + doubt);
       print(bench::comparison_text(all));
       const bool is_worse = std::ranges::any_of(all, &bench::Comparison::is_regression);
       return is_worse ? Exit::kLedger : Exit::kOk;

@@ -159,6 +159,26 @@ TEST(Compare, ARegressionIsBeyondTheSpreadOfBoth) {
   EXPECT_NE(comparison_text(worse).find("REGRESSION"), std::string::npos);
 }
 
+TEST(Compare, RunsThatHaveLittleInCommonAreDoubted) {
+  Outcome other = sample(0.1);
+  other.options.scenario = "login-storm";
+  other.target.store = "mysql";
+  other.no_verdict.emplace_back("a hog");
+  const auto base = report_json(sample(0.1));
+  EXPECT_TRUE(doubts({base}, {base}).empty());
+  const auto found = doubts({base, base}, {base, report_json(other)});
+  ASSERT_EQ(found.size(), 3U);
+  EXPECT_NE(found[0].find("login-storm"), std::string::npos);
+  EXPECT_NE(found[1].find("mysql"), std::string::npos);
+  EXPECT_EQ(found[2], "B: 1 of 2 runs have no verdict");
+}
+
+TEST(Report, WithoutMessagesThereIsNoCpuAMessage) {
+  Window w;
+  w.cpu_s["entry-a"] = 2;
+  EXPECT_EQ(cpu_us(w, sample(0.1).target, "daemons"), 0);
+}
+
 TEST(Knee, IsFoundFromBelowAndFromAbove) {
   for (const double start : {100.0, 1'000.0, 500'000.0}) {
     constexpr double kKnee = 7'300;

@@ -294,6 +294,27 @@ TEST_F(SwarmTest, ARefusedSyncIsAskedForAgainAndHidesNothing) {
   EXPECT_EQ(swarm_->judge().found(), 0U);
 }
 
+TEST_F(SwarmTest, PushesThatComeBeforeTheFirstSyncIsAnsweredCount) {
+  log_in();
+  talk(60);
+  ASSERT_TRUE(settle());
+  swarm_->keep_connected();
+  server_.on([](test::ModelServer& s) {
+    s.knobs.refuse_syncs = 1;
+    s.kick(Uid{101}, Errc::kDraining);
+  });
+  ASSERT_TRUE(turn_until([&] {
+    const auto& errors = swarm_->errors();
+    return errors.contains("sync refused");
+  }));
+  talk(60);
+  ASSERT_TRUE(settle());
+  EXPECT_EQ(swarm_->counts().delivered, swarm_->counts().sent);
+  EXPECT_EQ(swarm_->counts().pushed_again, 0U);
+  const Ledger ledger = swarm_->judge();
+  EXPECT_EQ(ledger.found(), 0U) << (ledger.violations.empty() ? "" : ledger.violations.front());
+}
+
 TEST_F(SwarmTest, AFloodWaitsForThoseWhoAreAway) {
   log_in();
   swarm_->leave_odd();
