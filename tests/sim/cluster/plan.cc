@@ -115,7 +115,7 @@ void draw_links(Plan& plan, Draw& draw) {
   plan.outer.jitter = draw.ms(0, draw.one_of<std::uint64_t>({1, 20, 150}));
   // Two of the short heartbeats drawn below are time for a whole PULL answer (60 KiB): a device
   // takes a connection without progress for that long for dead.
-  plan.outer.window = draw.one_of<std::size_t>({16 * 1'024, 64 * 1'024, 128 * 1'024});
+  plan.outer.window = draw.one_of<std::size_t>({4 * 1'024, 64 * 1'024, 128 * 1'024});
   if (draw.percent(20)) plan.outer.bytes_per_second = draw.from(25'000, 200'000);
 }
 
@@ -134,12 +134,12 @@ void draw_settings(Plan& plan, Draw& draw) {
   s["logic.trace_messages"] = "1k";
   s["logic.recheck_after"] = number({1, 2, 5}) + "s";
   // Not below what one device may have on its way, or every burst is mostly refusals.
-  if (draw.percent(20)) s["logic.session_queue"] = number({48, 64, 96});
+  if (draw.percent(20)) s["logic.session_queue"] = number({4, 16, 48, 64, 96});
   s["entry.push_window.frames"] = number({1, 4, 16, 64, 256});
   s["entry.push_window.tries"] = number({1, 2, 3});
   s["entry.push_window.resend_first"] = number({500, 1'000, 2'000}) + "ms";
   s["entry.push_window.resend_min"] = number({200, 500, 1'000}) + "ms";
-  s["entry.queue.frames"] = number({8, 16, 64, 256});
+  s["entry.queue.frames"] = number({2, 8, 16, 64, 256});
   s["entry.in_flight"] = number({1, 4, 16, 64});
   s["entry.io_threads"] = number({1, 1, 2, 3});
   s["entry.register_within"] = number({100, 300}) + "ms";
