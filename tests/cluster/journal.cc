@@ -191,6 +191,10 @@ judge::Verdict verdict_of(const Journal& journal, const StoredRows& rows, const 
                                        row.client_msg_id, judge::short_hash(row.payload_hash),
                                        row.server_ms, row.countable, false});
   }
+  for (const StoredMember& m : rows.members) {
+    evidence.store.members.push_back(
+        {m.uid, m.conversation, m.joined.value(), m.left.value(), m.read.value(), -1});
+  }
   evidence.faults = facts.faults;
   evidence.routers = facts.routers;
   evidence.sessions = facts.sessions;

@@ -15,6 +15,7 @@ constexpr const char* kMessages =
     "message "
     "ORDER BY conv, seq";
 constexpr const char* kHeads = "SELECT conv, head_seq FROM conversation";
+constexpr const char* kMembers = "SELECT uid, conv, join_seq, leave_seq, read_seq FROM user_conv";
 
 PayloadHash hash_of(std::string_view bytes) {
   PayloadHash hash{};
@@ -45,6 +46,15 @@ Result<StoredRows> read_embedded(const std::filesystem::path& file) {
     if (!more) break;
     out.heads[ConversationId::from_bytes(heads.blob(0))] = Seq{heads.unsigned_integer(1)};
   }
+  HY_TRY(sqlite::Statement members, db.prepare(kMembers));
+  for (;;) {
+    HY_TRY(const bool more, members.step());
+    if (!more) break;
+    out.members.push_back({Uid{members.unsigned_integer(0)},
+                           ConversationId::from_bytes(members.blob(1)),
+                           Seq{members.unsigned_integer(2)}, Seq{members.unsigned_integer(3)},
+                           Seq{members.unsigned_integer(4)}});
+  }
   return out;
 }
 
@@ -69,6 +79,11 @@ Result<StoredRows> read_mysql(const std::filesystem::path& folder) {
     const auto heads = connection->query(connection->prepared(kHeads));
     while (heads->next())
       out.heads[das::mysql::conv_of(heads->getString(1))] = Seq{heads->getUInt64(2)};
+    const auto members = connection->query(connection->prepared(kMembers));
+    while (members->next())
+      out.members.push_back({Uid{members->getUInt64(1)}, das::mysql::conv_of(members->getString(2)),
+                             Seq{members->getUInt64(3)}, Seq{members->getUInt64(4)},
+                             Seq{members->getUInt64(5)}});
     return out;
   });
 }

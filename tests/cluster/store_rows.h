@@ -10,7 +10,7 @@
 
 namespace hy::chaos {
 
-/// A row of table `message`, and the heads of table `conversation`.
+/// A row of table `message`.
 struct StoredRow {
   ConversationId conversation;
   Seq seq;
@@ -21,9 +21,18 @@ struct StoredRow {
   std::int64_t server_ms = 0;
   bool countable = true;
 };
+/// A row of table `user_conv`.
+struct StoredMember {
+  Uid uid;
+  ConversationId conversation;
+  Seq joined;
+  Seq left;  ///< 0: still a member
+  Seq read;
+};
 struct StoredRows {
   std::vector<StoredRow> messages;  ///< by conversation, then seq
   std::map<ConversationId, Seq> heads;
+  std::vector<StoredMember> members;
 };
 
 /// The embedded engine's file, while no das has it open.
