@@ -121,6 +121,50 @@ TEST_P(MessageLogContract, RightsThatChangedSinceAreRefused) {
   EXPECT_TRUE(again->stored.repeat);
 }
 
+/// Whatever an engine remembers of a conversation, each change of it by another way counts at once:
+/// rights, the slow path, a batch that was rolled back, another writing session.
+TEST_P(MessageLogContract, EveryWayToChangeAConversationIsSeenByTheNextBatch) {
+  Pair p = new_pair();
+  const Pair other = new_pair();
+  auto second = new_writer();
+  std::uint64_t head = 0;
+  for (int i = 0; i < 60; ++i) {
+    StoreSession& session = random_.below(3) == 0 ? *second : *writer_;
+    std::vector<AppendItem> batch{message(p, "1"), message(other, "x"), message(p, p.b, "2")};
+    switch (random_.below(6)) {
+      case 0: {
+        ASSERT_OK(session.membership().set_block(p.a, p.b, random_.below(2) == 0));
+        const std::uint64_t before = p.version;
+        p = pair(p.a, p.b);
+        const bool changed = p.version != before;
+        EXPECT_EQ(fast(*writer_, batch).result,
+                  changed ? FastResult::kRolledBack : FastResult::kStored);
+        head += changed ? 0 : 2;
+        break;
+      }
+      case 1:
+        ASSERT_OK(session.messages().append_one(batch[0]));
+        ASSERT_OK(session.messages().append_one(batch[0]));
+        ++head;
+        break;
+      case 2:
+        batch[2].after = new_id();
+        EXPECT_EQ(fast(session, batch).result, FastResult::kRolledBack);
+        break;
+      default: {
+        const auto done = fast(session, batch);
+        ASSERT_EQ(done.result, FastResult::kStored) << done.why.detail;
+        head += 2;
+      }
+    }
+    if (i % 10 == 9) {
+      const auto log = whole_log(*reader_, p.b, p.conv);
+      ASSERT_EQ(log.size(), head);
+      expect_dense(log);
+    }
+  }
+}
+
 TEST_P(MessageLogContract, NoConversationRowMeansAskAgain) {
   const auto who = people(2);
   const Pair p{who[0], who[1], ConversationId::pair(who[0], who[1]), 1};

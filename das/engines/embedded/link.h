@@ -23,6 +23,8 @@ class Link {
   }
   [[nodiscard]] std::int64_t now_ms() const { return file_.clock().wall_ms(); }
   [[nodiscard]] MonoTime now() const { return file_.clock().now(); }
+  /// For the body of write() alone.
+  [[nodiscard]] HeadCache& heads() { return file_.heads(); }
   void maintain() {
     if (!reader_) file_.maintain();
   }
@@ -65,15 +67,18 @@ auto Link::write(Body&& body) -> decltype(body(std::declval<sqlite::Database&>()
   auto result = body(turn->db);
   if (!result) {
     if (mutant(Mutant::kHalfBatchAfterLockTimeout)) static_cast<void>(transaction->commit());
+    file_.heads().not_committed();
     transaction->rollback();
     return failed(std::move(result).error());
   }
   if (auto committed = transaction->commit(); !committed) {
+    file_.heads().not_committed();
     transaction->rollback();
     auto unknown = failed(std::move(committed).error());
     if (mutant(Mutant::kAckBeforeCommitOk)) return result;
     return unknown;
   }
+  file_.heads().committed();
   return result;
 }
 

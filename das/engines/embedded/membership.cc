@@ -208,6 +208,7 @@ Result<PairFacts> SqliteMembership::set_block(Uid uid, Uid peer, bool on) {
     change.bind(1, uid.value()).bind(2, peer.value());
     if (on) change.bind(3, now_ms);
     HY_TRY_VOID(change.run());
+    link_.heads().forget(ConversationId::pair(uid, peer));
     HY_TRY(auto raise, db.prepare(sql::kRaiseMemberVersion));
     raise.bind_blob(1, ConversationId::pair(uid, peer).to_bytes());
     HY_TRY_VOID(raise.run());

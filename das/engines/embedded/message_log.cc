@@ -29,16 +29,6 @@ class ConvKey {
   std::array<std::uint8_t, 16> bytes_{};
 };
 
-struct Head {
-  Seq seq;
-  std::uint64_t countable = 0;
-  std::uint64_t member_version = 0;
-  Seq low_last;
-  Seq high_last;
-  std::int64_t head_ms = 0;
-  std::int64_t last_id = 0;  ///< row of seq
-};
-
 /// The statements of an append, got once for a batch.
 struct AppendStatements {
   sqlite::Statement head;
@@ -120,11 +110,16 @@ Status move_head_ms(sqlite::Database& db, std::string_view conv, std::int64_t no
 }
 
 /// One conversation's run of a batch. kConflict, kGap, kMembersChanged: not plain.
-Status append_run(sqlite::Database& db, AppendStatements& use,
+Status append_run(sqlite::Database& db, HeadCache& heads, AppendStatements& use,
                   std::span<const AppendItem* const> items, std::int64_t now_ms, FastAppend& out) {
   const ConvKey key(items.front()->conv);
   const std::string_view conv = key.view();
-  HY_TRY(auto head, read_head(use, conv));
+  std::optional<Head> head;
+  if (const Head* const known = heads.find(items.front()->conv)) {
+    head = *known;
+  } else {
+    HY_TRY(head, read_head(use, conv));
+  }
   if (!head) return fail(Errc::kMembersChanged, "no such conversation");
   sync_point("das.embedded_after_lock");
   if (mutant(Mutant::kSeqBeforeLock)) head->seq = Seq{head->seq.value() - items.size()};
@@ -145,13 +140,17 @@ Status append_run(sqlite::Database& db, AppendStatements& use,
     out.stored.push_back({head->seq, now_ms, false});
   }
   HY_TRY_VOID(raise_head(use, conv, *head, now_ms));
+  head->head_ms = now_ms;
+  heads.stage(items.front()->conv, *head);
   out.heads.push_back({items.front()->conv, head->seq, now_ms});
   return {};
 }
 
 /// Mutant: the numbers are given for good before the transaction that uses them.
-Status give_numbers(sqlite::Database& db, std::span<const AppendItem* const> items) {
+Status give_numbers(sqlite::Database& db, HeadCache& heads,
+                    std::span<const AppendItem* const> items) {
   for (const AppendItem* item : items) {
+    heads.forget(item->conv);
     HY_TRY(auto raise,
            db.prepare("UPDATE conversation SET head_seq = head_seq + 1 WHERE conv = ?"));
     raise.bind_blob(1, item->conv.to_bytes());
@@ -197,8 +196,8 @@ Result<Member> member_of(sqlite::Database& db, Uid uid, std::string_view conv) {
 FastAppend SqliteMessageLog::append_fast(std::span<const AppendItem* const> items) {
   const MonoTime begun = link_.now();
   if (mutant(Mutant::kSeqBeforeLock))
-    static_cast<void>(
-        link_.write([&](sqlite::Database& db) -> Status { return give_numbers(db, items); }));
+    static_cast<void>(link_.write(
+        [&](sqlite::Database& db) -> Status { return give_numbers(db, link_.heads(), items); }));
   auto done = link_.write([&](sqlite::Database& db) -> Result<FastAppend> {
     FastAppend out;
     out.stored.reserve(items.size());
@@ -208,7 +207,7 @@ FastAppend SqliteMessageLog::append_fast(std::span<const AppendItem* const> item
     for (std::size_t from = 0; from < items.size();) {
       std::size_t to = from + 1;
       while (to < items.size() && items[to]->conv == items[from]->conv) ++to;
-      HY_TRY_VOID(append_run(db, use, items.subspan(from, to - from), now_ms, out));
+      HY_TRY_VOID(append_run(db, link_.heads(), use, items.subspan(from, to - from), now_ms, out));
       from = to;
     }
     sync_point("das.embedded_after_insert_before_commit");
@@ -241,8 +240,10 @@ FastAppend SqliteMessageLog::append_fast(std::span<const AppendItem* const> item
 Status SqliteMessageLog::refresh_heads(std::vector<CommittedHead>& heads) {
   const std::int64_t now_ms = link_.now_ms();
   auto moved = link_.write([&](sqlite::Database& db) -> Status {
-    for (const CommittedHead& head : heads)
+    for (const CommittedHead& head : heads) {
+      link_.heads().forget(head.conv);
       HY_TRY_VOID(move_head_ms(db, head.conv.to_bytes(), now_ms));
+    }
     return {};
   });
   for (CommittedHead& head : heads) head.head_ms = now_ms;
@@ -254,6 +255,7 @@ Result<AppendedOne> SqliteMessageLog::append_one(const AppendItem& item) {
   const MonoTime begun = link_.now();
   auto done = link_.write([&](sqlite::Database& db) -> Result<AppendedOne> {
     const std::int64_t now_ms = link_.now_ms();
+    link_.heads().forget(item.conv);
     HY_TRY(auto use, AppendStatements::prepare(db));
     HY_TRY(auto head, read_head(use, conv));
     if (!head) return fail(Errc::kMembersChanged, "no such conversation");

@@ -15,6 +15,14 @@ constexpr std::int64_t kApplicationId = 0x48594441;
 /// A page that many batches wrote is moved once per checkpoint, so rare ones are cheap; but the
 /// lane waits for each, about 10 ms at this size (docs/benchmarks.md).
 constexpr std::uint64_t kCheckpointFromPages = 4'096;  // of 4 KiB
+/// What a checkpoint costs is the pages that it moves, which are the new ones and the heads. Where
+/// many conversations write their heads again and again, most of the log is those: it may then
+/// grow on until the file has grown by so much,
+constexpr std::uint64_t kCheckpointFromGrowth = 1'024;
+/// but not beyond this.
+constexpr std::uint64_t kCheckpointPagesMax = 4 * kCheckpointFromPages;
+/// About 13 MB.
+constexpr std::size_t kHeadsMax = 131'072;
 /// The pages that appends come back to: one of the (conv, seq) index and a share of one of heads
 /// for each conversation that is alive now. 32 MiB hold some 8,000; what does not fit is read
 /// again.
@@ -73,7 +81,7 @@ Error translate(Error error) {
 }
 
 StoreFile::StoreFile(std::filesystem::path file, const Clock& clock, std::uint32_t pages_max)
-    : file_(std::move(file)), clock_(clock), pages_max_(pages_max) {}
+    : file_(std::move(file)), clock_(clock), pages_max_(pages_max), heads_(kHeadsMax) {}
 
 StoreFile::~StoreFile() {
   writer_.reset();
@@ -124,6 +132,10 @@ Status StoreFile::open_locked() {
     return std::unexpected(translate(std::move(done).error()));
   if (db.wal_bytes() != 0) return fail(Errc::kStoreDown, "readers still hold the write-ahead log");
   HY_TRY_VOID(sync_folder_of(file_));
+  auto pages = db.query_integer("PRAGMA page_count");
+  if (!pages) return std::unexpected(translate(std::move(pages).error()));
+  pages_at_checkpoint_ = static_cast<std::uint64_t>(pages->value_or(0));
+  heads_.clear();
   writer_.emplace(std::move(db));
   generation_.fetch_add(1, std::memory_order_acq_rel);
   ready_.store(true, std::memory_order_release);
@@ -221,6 +233,12 @@ void StoreFile::condemn() {
 void StoreFile::maintain() {
   const std::unique_lock lock(mutex_, std::try_to_lock);
   if (!lock.owns_lock() || !is_ready() || writer_->wal_pages() < kCheckpointFromPages) return;
+  const auto pages = writer_->query_integer("PRAGMA page_count");
+  const auto now = pages ? static_cast<std::uint64_t>(pages->value_or(0)) : 0;
+  if (writer_->wal_pages() < kCheckpointPagesMax && now >= pages_at_checkpoint_ &&
+      now - pages_at_checkpoint_ < kCheckpointFromGrowth)
+    return;
+  pages_at_checkpoint_ = now;
   // PASSIVE: moves what no reader needs; never waits for one. An I/O error here is met again by the
   // next commit, whose outcome is then judged.
   if (auto done = writer_->checkpoint(false); !done) condemn();

@@ -8,6 +8,7 @@
 
 #include "common/base/clock.h"
 #include "common/sqlite/database.h"
+#include "das/engines/embedded/head_cache.h"
 #include "das/storage/schema.h"
 
 namespace hy::das::embedded {
@@ -51,6 +52,8 @@ class StoreFile {
   };
   /// kStoreDown: condemned since the session of `generation` was opened.
   Result<Turn> turn(std::uint64_t generation);
+  /// The caller holds the turn.
+  [[nodiscard]] HeadCache& heads() { return heads_; }
   /// The caller holds the turn; nobody uses the connection after this.
   void condemn();
   [[nodiscard]] std::uint64_t generation() const {
@@ -72,6 +75,8 @@ class StoreFile {
   int lock_fd_ = -1;
   std::mutex mutex_;
   std::optional<sqlite::Database> writer_;
+  HeadCache heads_;
+  std::uint64_t pages_at_checkpoint_ = 0;
   std::atomic<std::uint64_t> generation_{1};
   std::atomic<bool> ready_{false};
 };
