@@ -5,6 +5,8 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <fstream>
+#include <nlohmann/json.hpp>
 
 #include "common/base/random.h"
 #include "tests/bench/store_fill.h"
@@ -23,6 +25,7 @@ struct Options {
   std::size_t window_rows = 100'000;
   std::size_t reads = 2'000;
   std::size_t body_bytes = 100;
+  std::string json;         ///< one object a checkpoint is appended here
   bool random_ids = false;  ///< client_msg_ids without the time in front, for comparison
 };
 
@@ -226,6 +229,38 @@ class Scale {
     return {};
   }
 
+  struct Figures {
+    std::uint64_t rows = 0;
+    double per_s = 0, us = 0, engine_us = 0, server_us = 0, p50_ms = 0, p99_ms = 0;
+    double written = 0, log = 0, file_bytes = 0;
+    ReadCost page, tail, list;
+  };
+
+  void report(const Figures& f) {
+    std::printf(
+        "%9llu %9zu | %8.0f %7.1f %7.1f %7.1f %7.2f %7.2f %8.0f %8.0f | %7.0f %7.0f | %7.0f %7.0f "
+        "| %7.0f %7.0f | %7.0f\n",
+        static_cast<unsigned long long>(f.rows), pairs_.size(), f.per_s, f.us, f.engine_us,
+        f.server_us, f.p50_ms, f.p99_ms, f.written, f.log, f.page.us, f.page.cpu_us, f.tail.us,
+        f.tail.cpu_us, f.list.us, f.list.cpu_us, f.file_bytes);
+    if (options_.json.empty()) return;
+    const nlohmann::json object = {{"engine", options_.rig.engine},
+                                   {"rows", f.rows},
+                                   {"conversations", pairs_.size()},
+                                   {"batch", options_.batch},
+                                   {"append_us", f.engine_us + f.server_us},
+                                   {"engine_us", f.engine_us},
+                                   {"server_us", f.server_us},
+                                   {"append_per_s", f.per_s},
+                                   {"written_bytes", f.written},
+                                   {"log_bytes", f.log},
+                                   {"page_us", f.page.cpu_us},
+                                   {"tail_us", f.tail.cpu_us},
+                                   {"list_us", f.list.cpu_us},
+                                   {"file_bytes", f.file_bytes}};
+    std::ofstream(options_.json, std::ios::app) << object.dump() << '\n';
+  }
+
   Status measure(std::uint64_t empty_bytes) {
     const std::uint64_t at = rows_;
     // A lane's beat keeps its connection; here one was idle while the reads of the last checkpoint
@@ -242,19 +277,22 @@ class Scale {
     const auto quantile = [&](double q) {
       return answer_ms_[static_cast<std::size_t>(q * static_cast<double>(answer_ms_.size() - 1))];
     };
-    HY_TRY(const ReadCost page, measure_reads([this] { return pull(50, 0); }));
-    HY_TRY(const ReadCost tail, measure_reads([this] { return pull_tail(); }));
-    HY_TRY(const ReadCost list, measure_reads([this] { return this->list(); }));
-    std::printf(
-        "%9llu %9zu | %8.0f %7.1f %7.1f %7.1f %7.2f %7.2f %8.0f %8.0f | %7.0f %7.0f | %7.0f %7.0f "
-        "| %7.0f %7.0f | %7.0f\n",
-        static_cast<unsigned long long>(at), pairs_.size(), n / in_store_, in_store_ * 1e6 / n,
-        (after.cpu_client - before.cpu_client) * 1e6 / n - making,
-        (after.cpu_server - before.cpu_server) * 1e6 / n, quantile(0.5), quantile(0.99),
-        static_cast<double>(after.written_bytes - before.written_bytes) / n,
-        static_cast<double>(after.log_bytes - before.log_bytes) / n, page.us, page.cpu_us, tail.us,
-        tail.cpu_us, list.us, list.cpu_us,
-        static_cast<double>(rig_->file_bytes() - empty_bytes) / static_cast<double>(rows_));
+    Figures out;
+    out.rows = at;
+    out.per_s = n / in_store_;
+    out.us = in_store_ * 1e6 / n;
+    out.engine_us = (after.cpu_client - before.cpu_client) * 1e6 / n - making;
+    out.server_us = (after.cpu_server - before.cpu_server) * 1e6 / n;
+    out.p50_ms = quantile(0.5);
+    out.p99_ms = quantile(0.99);
+    out.written = static_cast<double>(after.written_bytes - before.written_bytes) / n;
+    out.log = static_cast<double>(after.log_bytes - before.log_bytes) / n;
+    HY_TRY(out.page, measure_reads([this] { return pull(50, 0); }));
+    HY_TRY(out.tail, measure_reads([this] { return pull_tail(); }));
+    HY_TRY(out.list, measure_reads([this] { return this->list(); }));
+    out.file_bytes =
+        static_cast<double>(rig_->file_bytes() - empty_bytes) / static_cast<double>(rows_);
+    report(out);
     return {};
   }
 
@@ -305,6 +343,7 @@ int main(int argc, char** argv) {
   app.add_option("--folder", options.rig.folder, "where the store is made (default /tmp)");
   app.add_option("--prepare-sql", options.rig.prepare_sql, "run on the empty schema");
   app.add_option("--server-arg", options.rig.server_args, "one more argument of mariadbd");
+  app.add_option("--json", options.json, "appends one object a checkpoint to this file");
   app.add_flag("--random-ids", options.random_ids,
                "client_msg_ids that do not begin with the time");
   CLI11_PARSE(app, argc, argv);
