@@ -68,8 +68,9 @@ std::string spread_text(const Outcome& r) {
   return fmt::format(
       " median    {:.0f} stored/s ({:.0f}–{:.0f}) · daemons "
       "{:.1f} µs ({:.1f}–{:.1f}) · stores "
-      "{:.1f} µs ({:.1f}–{:.1f}) · mean batch {:.1f}\n",
-      a.median, a.min, a.max, b.median, b.min, b.max, c.median, c.min, c.max, r.mean_batch);
+      "{:.1f} µs ({:.1f}–{:.1f}){}\n",
+      a.median, a.min, a.max, b.median, b.min, b.max, c.median, c.min, c.max,
+      r.mean_batch > 0 ? fmt::format(" · mean batch {:.1f}", r.mean_batch) : std::string());
 }
 
 /// "entry-a to logic 31.2": what each daemon puts into one message of gRPC, by the stream's tier.

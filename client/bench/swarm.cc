@@ -159,7 +159,7 @@ std::chrono::milliseconds Swarm::ping_of(const Person& p) const {
 bool Swarm::is_through(Person& p) {
   for (std::size_t i = 0; i < p.pending.size(); ++i) {
     const Pending& m = p.pending[i];
-    if (!m.is_over && !(m.is_answered && m.is_delivered)) return false;
+    if (!m.is_done() && !(m.is_answered && m.is_delivered)) return false;
   }
   return p.to_flood == 0;
 }

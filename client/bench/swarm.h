@@ -121,7 +121,10 @@ class Swarm final : public load::Listener {
     bool is_alone = false;  ///< nothing else of the sender was unanswered when it was sent
     bool is_answered = false;
     bool is_delivered = false;
-    bool is_over = false;  ///< refused, relayed or confirmed: nothing more will come
+    bool is_over = false;  ///< refused or confirmed
+    /// Nothing more will come. A receipt may be here first: a push that waits for older rows is on
+    /// the device, and acknowledged, before it is shown.
+    [[nodiscard]] bool is_done() const { return is_over && (is_delivered || seq == 0); }
   };
   struct Held {
     std::uint32_t seq;

@@ -174,7 +174,7 @@ Swarm::Pending* Swarm::pending_of(Person& p, std::uint32_t number) {
 }
 
 void Swarm::forget_finished(Person& p) {
-  while (!p.pending.empty() && p.pending.front().is_over) {
+  while (!p.pending.empty() && p.pending.front().is_done()) {
     p.pending.pop_front();
     ++p.first;
   }
@@ -241,6 +241,7 @@ void Swarm::delivered(Person& sender, std::uint32_t number) {
   if (m->is_alone) curves_.delivered_raw.record(us(t - m->sent));
   if (marks_bystanders_ && !sender.was_lost && !peer_of(sender).was_lost)
     curves_.bystander.record(us(t - m->intended));
+  if (m->is_over) forget_finished(sender);
 }
 
 void Swarm::on_push(load::LightClient& c, std::uint32_t n, const load::PushView& push) {
