@@ -30,7 +30,7 @@
 namespace hy::logic {
 namespace {
 
-constexpr Millis kTick{10};
+constexpr Millis kLookMin{10};  // between two looks at what was not answered in time
 constexpr Millis kHousekeeping{50};
 constexpr Millis kLookUpWithin{1'000};
 constexpr std::size_t kHelloBytes = 64;
@@ -107,6 +107,7 @@ struct Node::Impl {
 
   Status open();
   void turn_end();
+  void look_at_deliveries();
   void look_at_peers();
   [[nodiscard]] std::size_t size(std::string_view key) const {
     return static_cast<std::size_t>(start.values.integer(key));
@@ -168,6 +169,8 @@ struct Node::Impl {
   std::vector<std::unique_ptr<RouterLink>> router_links;
   std::vector<std::unique_ptr<rpc::Client>> clients;
   std::unique_ptr<rpc::Server> server;
+
+  bool look_asked = false;
 
   std::mutex missing_mutex;
   std::vector<std::string> missing_now;  ///< guarded; read by the admin thread
@@ -240,6 +243,20 @@ void Node::Impl::turn_end() {
     counters.flush();
   }
   receipts.flush();
+  look_at_deliveries();
+}
+
+/// A timer only while something is under way: an idle logic sleeps.
+void Node::Impl::look_at_deliveries() {
+  if (look_asked) return;
+  const auto due = deliverer.due();
+  if (!due) return;
+  look_asked = true;
+  const Millis wait = std::chrono::ceil<Millis>(*due - loop.now());
+  loop.after(std::max(wait, kLookMin), [this] {
+    look_asked = false;
+    deliverer.tick();
+  });
 }
 
 void Node::Impl::look_at_peers() {
@@ -282,7 +299,6 @@ Status Node::Impl::open() {
       std::string(kAdminMethod), {"admin"},
       [this](rpc::Stream<AdminService::Out> stream) { return admin_calls.make_handler(stream); });
   loop.at_turn_end([this] { turn_end(); });
-  loop.every(kTick, [this] { deliverer.tick(); });
   loop.every(kHousekeeping, [this] {
     das.tick();
     look_at_peers();

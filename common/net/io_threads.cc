@@ -11,8 +11,9 @@
 namespace hy::net {
 namespace {
 
-/// What is ready at once makes one turn; where there is always something ready, so much of it.
-constexpr int kHandlersPerTurn = 8;
+/// What is ready at once makes one turn; where there is always something ready, so much of it. Each
+/// connection that is accepted takes two.
+constexpr int kHandlersPerTurn = 128;
 
 }  // namespace
 

@@ -76,12 +76,17 @@ void Shard::soon() {
   soon_asked_ = false;
   now_ = clock_.now();
   release_patient();
+  append_moved(up_.results, calm_results_);
   confirms_.take(up_.confirms);
   end_turn();
 }
 
+bool Shard::is_busy() const {
+  return receipts_.size() + oks_.size() > kPatientFew;
+}
+
 void Shard::release_patient() {
-  const bool all = receipts_.size() + oks_.size() <= kPatientFew;
+  const bool all = !is_busy();
   const auto go = [this](ConnId conn) {
     Connection* c = table_.find(conn);
     if (c != nullptr && c->patience != Patience::kNone) mark_dirty(*c);
@@ -242,6 +247,7 @@ void Shard::send_goaway(Connection& c, Millis wait_max, Errc code) {
 
 void Shard::close_all(Errc why) {
   now_ = clock_.now();
+  append_moved(up_.results, calm_results_);
   confirms_.take(up_.confirms);
   for (std::uint32_t i = 0; i < table_.slots(); ++i) {
     Connection* c = table_.at_index(i);

@@ -156,6 +156,7 @@ class Shard {
   void mark_dirty(Connection& c);
   void mark_patient(Connection& c, Patience patience);
   void release_patient();
+  [[nodiscard]] bool is_busy() const;
   void ask_soon();
   void flush(Connection& c);
   bool send_bytes(Connection& c, std::span<const char> bytes);
@@ -197,6 +198,8 @@ class Shard {
   log::Throttle behind_{Millis{1'000}};
 
   std::vector<ConnId> dirty_;
+  std::vector<DeliveryResult>
+      calm_results_;  // of a busy shard's pushes that went well; soon() hands them up
   PatientLine receipts_{kReceiptPatience};
   PatientLine oks_{kOkPatience};
   ConfirmGatherer confirms_;

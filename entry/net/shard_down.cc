@@ -9,6 +9,7 @@ namespace hy::entry {
 namespace {
 
 constexpr Millis kHeartbeatDefault{60'000};
+constexpr std::size_t kCalmResultsMax = 8'192;
 
 }  // namespace
 
@@ -16,6 +17,7 @@ void Shard::on_down(DownBatch& batch) {
   for (Opened& opened : batch.opened) on_opened(opened);
   for (Answer& answer : batch.answers) on_answer(answer);
   for (const Delivery& delivery : batch.deliveries) on_delivery(delivery);
+  if (calm_results_.size() >= kCalmResultsMax) append_moved(up_.results, calm_results_);
   for (const KickOrder& kick : batch.kicks) on_kick(kick);
 }
 
@@ -89,9 +91,12 @@ void Shard::on_delivery(const Delivery& delivery) {
     Connection* c = table_.find(conn);
     DeliverOutcome outcome = DeliverOutcome::kGone;
     if (c != nullptr && !c->closing) outcome = deliver(*c, delivery);
-    if (delivery.ref.id != 0) {
-      up_.results.push_back({.ref = delivery.ref, .conn = conn, .outcome = outcome});
-    }
+    if (delivery.ref.id == 0) continue;
+    // Nothing follows from a push that went well; who is gone may be found elsewhere.
+    const bool is_urgent = outcome == DeliverOutcome::kGone || delivery.until_ack || !is_busy();
+    (is_urgent ? up_.results : calm_results_)
+        .push_back({.ref = delivery.ref, .conn = conn, .outcome = outcome});
+    if (!is_urgent) ask_soon();
   }
 }
 

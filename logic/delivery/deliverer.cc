@@ -158,6 +158,13 @@ void Deliverer::on_replica_down(std::size_t replica) {
   }
 }
 
+std::optional<MonoTime> Deliverer::due() const {
+  std::optional<MonoTime> out;
+  if (!unanswered_.empty()) out = unanswered_.front().at;
+  if (!forgotten_.empty() && (!out || forgotten_.front().at < *out)) out = forgotten_.front().at;
+  return out;
+}
+
 void Deliverer::tick() {
   const MonoTime now = clock_.now();
   while (!unanswered_.empty() && unanswered_.front().at <= now) {

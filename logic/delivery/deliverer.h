@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <span>
 
 #include "common/flat/flat_map.h"
@@ -38,7 +39,8 @@ class Deliverer {
   void on_results(std::size_t replica, std::uint64_t id, std::span<const TargetResult> results);
   /// Its unanswered deliveries are tried elsewhere at once.
   void on_replica_down(std::size_t replica);
-  /// Every 10 ms or so.
+  /// When tick() has something to do; nothing: no delivery is under way.
+  [[nodiscard]] std::optional<MonoTime> due() const;
   void tick();
 
   [[nodiscard]] std::size_t pending() const { return index_.size(); }

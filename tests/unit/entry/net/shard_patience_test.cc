@@ -84,6 +84,33 @@ TEST(ShardPatience, OnABusyShardAReceiptWaitsLessAndTakesTheOkAlong) {
   EXPECT_TRUE(rig.others[8]->receive().empty());
 }
 
+TEST(ShardPatience, OnABusyShardResultsOfPushesThatWentWellAreGathered) {
+  Busy rig;
+  rig.router_follows();
+  rig.router.results.clear();
+  rig.push(rig.conns[1], {.id = 500, .seq = 2});
+  rig.push(rig.conns[2], {.id = 501, .seq = 2});
+  rig.run();
+  EXPECT_TRUE(rig.router.results.empty());
+  rig.pass(Shard::kSoon);
+  rig.run();
+  EXPECT_EQ(rig.router.results.size(), 2U);
+}
+
+TEST(ShardPatience, WhoIsGoneOrAwaitedIsToldAtOnceAlsoByABusyShard) {
+  Busy rig;
+  rig.router_follows();
+  rig.router.results.clear();
+  rig.others[1]->hang_up();
+  rig.run();
+  rig.push(rig.conns[1], {.id = 500, .seq = 2});
+  rig.push(rig.conns[2], {.id = 501, .seq = 2, .until_ack = true});
+  rig.run();
+  ASSERT_EQ(rig.router.results.size(), 2U);
+  EXPECT_EQ(rig.router.results[0].outcome, DeliverOutcome::kGone);
+  EXPECT_EQ(rig.router.results[1].outcome, DeliverOutcome::kWritten);
+}
+
 TEST(ShardPatience, ConfirmationsOfOneConversationGoUpAsOneWhenTheirTimeHasCome) {
   Pushed rig;
   for (std::uint64_t seq = 2; seq <= 5; ++seq) rig.push(rig.last_conn, {.id = seq, .seq = seq});

@@ -48,6 +48,18 @@ TEST_F(DelivererTest, OneConversationKeepsToOneReplicaAndAllAreUsed) {
   EXPECT_EQ(used.size(), 3U);
 }
 
+TEST_F(DelivererTest, ATimerIsNeededWhileADeliveryIsUnderWayAndNoLonger) {
+  EXPECT_FALSE(deliverer.due());
+  deliverer.deliver(push());
+  ASSERT_TRUE(deliverer.due());
+  EXPECT_EQ(*deliverer.due(), clock.now() + Millis{50});
+  pass(Millis{50});
+  ASSERT_TRUE(deliverer.due()) << "late results are still waited for";
+  pass(Millis{3'000});
+  EXPECT_FALSE(deliverer.due());
+  EXPECT_EQ(deliverer.pending(), 0U);
+}
+
 TEST_F(DelivererTest, ReadyReplicasComeFirstWarmingOnesServeAlone) {
   deliverer.deliver(push());
   const std::size_t usual = router.sent[0].replica;
