@@ -139,7 +139,7 @@ void draw_settings(Plan& plan, Draw& draw) {
   s["entry.push_window.tries"] = number({1, 2, 3});
   s["entry.push_window.resend_first"] = number({500, 1'000, 2'000}) + "ms";
   s["entry.push_window.resend_min"] = number({200, 500, 1'000}) + "ms";
-  s["entry.queue.frames"] = number({2, 8, 16, 64, 256});
+  s["entry.queue.frames"] = number({8, 16, 64, 256});  // from what the configuration allows
   s["entry.in_flight"] = number({1, 4, 16, 64});
   s["entry.io_threads"] = number({1, 1, 2, 3});
   s["entry.register_within"] = number({100, 300}) + "ms";
