@@ -11,6 +11,7 @@ using namespace std::chrono_literals;
 constexpr Millis kFloodWithin{600'000};
 constexpr Millis kBackWithin{300'000};
 constexpr std::uint32_t kFloodOutstanding = 8;
+constexpr double kSlopeSecondsMin = 60;
 constexpr double kBack = 99.9;  // % of the people that "everybody is back" means
 
 /// A verdict that stands on the generator's own measures.
@@ -103,13 +104,16 @@ Status mixed(Run& run) {
 /// Growth of each process's resident memory over the second half of the run, in MiB an hour: the
 /// first half fills caches.
 void memory_slopes(Outcome& out) {
+  const std::size_t half = out.points.size() / 2;
+  // Over seconds a page more or less would be hundreds of MiB an hour.
+  if (out.points.empty() || out.points.back().t - out.points[half].t < kSlopeSecondsMin) return;
   for (const ServerProcess& p : out.target.processes) {
     double n = 0;
     double st = 0;
     double sm = 0;
     double stt = 0;
     double stm = 0;
-    for (std::size_t i = out.points.size() / 2; i < out.points.size(); ++i) {
+    for (std::size_t i = half; i < out.points.size(); ++i) {
       const auto at = out.points[i].resident.find(p.name);
       if (at == out.points[i].resident.end()) continue;
       const double t = out.points[i].t / 3'600;
