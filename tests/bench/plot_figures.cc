@@ -51,7 +51,7 @@ bool read(Options& options) {
       if (!is_wanted(object, options.where)) continue;
       const std::string name = text_of(object.value(options.by, nlohmann::json()));
       hy::bench::Series& one = series[{name.size(), name}];
-      one.name = options.by + " " + name;
+      one.name = name;
       one.points.emplace_back(object[options.x].get<double>(), object[options.y].get<double>());
     }
   }
