@@ -134,6 +134,8 @@ WorkerOptions worker_options(const config::Start& start, unsigned writers_max) {
   out.lanes = std::max(1U, std::min(lanes, writers_max));
   out.lane.limits.batch_rows_max = static_cast<std::size_t>(values.integer("das.batch_rows"));
   out.lane.limits.queue_appends_max = static_cast<std::size_t>(values.integer("das.queue_appends"));
+  // A commit is a round trip and a flush of another process; in one's own it is cheap enough.
+  if (values.text("das.engine") != "embedded") out.lane.commit_distance_max = Millis{4};
   out.readers.threads = static_cast<std::size_t>(values.integer("das.readers"));
   return out;
 }

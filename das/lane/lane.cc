@@ -6,6 +6,7 @@ Lane::Lane(LaneOptions options, Engine& engine, const Clock& clock, std::unique_
            LaneObserver& observer, CompletionSink sink)
     : clock_(clock),
       queue_(options.limits),
+      pacer_(options.commit_distance_max),
       core_(options, engine, clock, std::move(random), observer, *this, std::move(sink)) {}
 
 Lane::~Lane() {
@@ -68,6 +69,7 @@ void Lane::run() {
     {
       std::unique_lock lock(mutex_);
       wake_.wait_until(lock, core_.due(), [this] { return stopping_ || queue_.has_work(); });
+      wake_.wait_until(lock, pacer_.next(), [this] { return stopping_; });
     }
     core_.begin();
     LaneBatch batch;
@@ -77,6 +79,7 @@ void Lane::run() {
       batch = queue_.take(core_.has_session(), clock_.now());
       ended = stopping_ && !queue_.has_work();
     }
+    if (!batch.appends.empty()) pacer_.on_commit(clock_.now(), batch.appends.size());
     core_.serve(std::move(batch));
     if (ended) break;
   }

@@ -4,6 +4,7 @@
 #include <mutex>
 #include <thread>
 
+#include "das/append/commit_pacer.h"
 #include "das/lane/lane_core.h"
 
 namespace hy::das {
@@ -40,7 +41,8 @@ class Lane : private LaneDoor {
   std::condition_variable wake_;
   LaneQueue queue_;
   bool stopping_ = false;
-  LaneCore core_;  ///< the lane's thread alone
+  CommitPacer pacer_;  ///< the lane's thread alone
+  LaneCore core_;      ///< the lane's thread alone
   std::thread thread_;
 };
 

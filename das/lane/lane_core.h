@@ -40,6 +40,8 @@ struct LaneOptions {
   Millis backoff_min{50};     ///< between two tries to open a session, full jitter
   Millis backoff_max{2'000};
   std::size_t recent_ids_max = 16'384;
+  /// How long a busy lane may leave rows to gather (commit_pacer.h); 0: it never does.
+  Millis commit_distance_max{0};
 };
 
 /// The queue in front of a lane and its door: while the lane has no session, offers are refused at
