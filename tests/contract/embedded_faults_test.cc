@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <fstream>
 
 #include <sys/resource.h>
@@ -321,6 +322,49 @@ TEST_F(EmbeddedFaults, TheWriteAheadLogIsBoundedByCheckpoints) {
     largest = std::max(largest, std::filesystem::file_size(store_.file().string() + "-wal"));
   }
   EXPECT_LT(largest, 24U * 1'024 * 1'024) << "55 MiB were written";
+}
+
+/// Small messages of many conversations: the log is heads, which a checkpoint moves once however
+/// often they stand there. It may grow past 16 MiB, and not past 64.
+TEST_F(EmbeddedFaults, ALogOfHeadsMayGrowToItsOwnBound) {
+  started();
+  {
+    auto db = sqlite::Database::open(store_.file());
+    ASSERT_OK(db);
+    auto make = db->prepare("INSERT INTO conversation VALUES (?1, 1, 0, 0, 0, 0, 1, 0, 0, 0)");
+    ASSERT_OK(make);
+    ASSERT_TRUE(db->exec("BEGIN").has_value());
+    for (std::uint64_t uid = 1; uid <= 30'000; ++uid) {
+      make->reset();
+      make->bind_blob(1, ConversationId::pair(Uid{uid}, Uid{99'999}).to_bytes());
+      ASSERT_TRUE(make->run().has_value());
+    }
+    ASSERT_TRUE(db->exec("COMMIT").has_value());
+  }
+  auto engine = started();
+  auto writer = std::move(*engine->open_writer());
+  std::uint64_t number = 0;
+  std::uintmax_t largest = 0;
+  for (int batch = 0; batch < 160; ++batch) {
+    std::vector<AppendItem> items(200);
+    for (std::uint64_t i = 0; i < 200; ++i) {
+      AppendItem& item = items[i];
+      item.conv = ConversationId::pair(
+          Uid{1 + (i * 149 + static_cast<std::uint64_t>(batch)) % 29'900}, Uid{99'999});
+      item.sender = Uid{99'999};
+      put_be(item.client_msg_id.bytes.data(), ++number);
+      item.member_version = 1;
+    }
+    std::ranges::sort(items, {}, &AppendItem::conv);
+    std::vector<const AppendItem*> pointers;
+    for (const AppendItem& item : items) pointers.push_back(&item);
+    const auto done = writer->messages().append_fast(pointers);
+    ASSERT_EQ(done.result, FastResult::kStored) << done.why.detail;
+    writer->maintain();
+    largest = std::max(largest, std::filesystem::file_size(store_.file().string() + "-wal"));
+  }
+  EXPECT_GT(largest, 40U * 1'024 * 1'024);
+  EXPECT_LT(largest, 68U * 1'024 * 1'024);
 }
 
 }  // namespace
