@@ -4,8 +4,10 @@
 #include <gmock/gmock.h>
 #include <signal.h>
 
+#include <future>
 #include <map>
 
+#include "client/cli/operator_client.h"
 #include "client/cli/private_store.h"
 #include "tests/degraded/town.h"
 
@@ -64,6 +66,12 @@ class Degraded : public testing::TestWithParam<StoreKind> {
   }
   static bool is_mysql() { return GetParam() == StoreKind::kMysql; }
   static Town& town() { return *towns()[GetParam()].town; }
+  static std::string name_of_entry(const std::string& address) {
+    for (const cli::DaemonPlace& d : town().cluster().layout().daemons) {
+      if (d.address == address) return d.name();
+    }
+    return {};
+  }
   static std::unique_ptr<Resident> settle(const std::string& name, std::size_t first) {
     auto made = town().settle(name, first);
     if (!made) {
@@ -277,10 +285,7 @@ TEST_P(Degraded, AllRoutersAway) {
 
 TEST_P(Degraded, OneEntryAway) {
   const std::string address = alice->client().entry();
-  std::string name;
-  for (const cli::DaemonPlace& d : town().cluster().layout().daemons) {
-    if (d.address == address) name = d.name();
-  }
+  const std::string name = name_of_entry(address);
   ASSERT_NE(name, "");
   auto carol = settle("carol", name == "entry-a" ? 1 : 0);
   auto dave = settle("dave", name == "entry-a" ? 1 : 0);
@@ -292,6 +297,59 @@ TEST_P(Degraded, OneEntryAway) {
   const hy::Sent moved = alice->write(*bob, "from the other entry");
   EXPECT_TRUE(moved.wait(Step::kStored, kOutboxBack));
   EXPECT_TRUE(bob->wait_shown("from the other entry", kOutboxBack));
+}
+
+/// C-DRAIN: an orderly stop of an entry tells everybody, who goes elsewhere; nothing is lost,
+/// nothing is shown twice, nobody is thrown out.
+TEST_P(Degraded, ADrainedEntryTellsEverybodyAndLosesNothing) {
+  const std::string address = alice->client().entry();
+  const std::string name = name_of_entry(address);
+  ASSERT_NE(name, "");
+  auto carol = settle("carol", name == "entry-a" ? 0 : 1);
+  ASSERT_TRUE(carol);
+  ASSERT_EQ(carol->client().entry(), address);
+  std::vector<std::string> texts{"hello a"};
+  std::vector<hy::Sent> sent;
+  const auto write = [&] {
+    texts.push_back("drain " + std::to_string(sent.size()));
+    sent.push_back(alice->write(*bob, texts.back()));
+  };
+  for (int i = 0; i < 20; ++i) write();
+  auto drained =
+      std::async(std::launch::async, [&] { return town().cluster().supervisor().hold(name, 0); });
+  while (drained.wait_for(Millis{25}) != std::future_status::ready) write();
+  ASSERT_TRUE(drained.get().has_value());
+  write();
+  for (const hy::Sent& one : sent) EXPECT_TRUE(one.wait(Step::kStored, kOutboxBack));
+  EXPECT_TRUE(bob->wait_in_log(texts.back(), kSoon));
+  EXPECT_EQ(bob->log_of(alice->uid()), texts) << "in order, and all of them";
+  for (const std::string& text : texts) EXPECT_EQ(bob->shown(text)->times, 1) << text;
+  for (const Resident* one : {alice.get(), carol.get()}) {
+    const auto reasons = one->reasons();
+    ASSERT_EQ(reasons.size(), 1U) << "left once";
+    EXPECT_NE(reasons.front().find("HY-7004"), std::string::npos) << reasons.front();
+  }
+  EXPECT_NE(alice->client().entry(), address);
+  ASSERT_TRUE(town().release({name}).has_value());
+}
+
+/// C-REVOKE (G20): the sessions of a sign-in that the operator ends are cut within 5 s, and nothing
+/// that is written there afterwards is said to anybody.
+TEST_P(Degraded, ARevokedSignInSpeaksNoMore) {
+  auto mallory = settle("mallory", 1);
+  ASSERT_TRUE(mallory);
+  EXPECT_TRUE(mallory->write(*bob, "before").wait(Step::kStored, kSoon));
+  const auto access = cli::operator_access(town().cluster().layout());
+  auto door = cli::OperatorClient::open(access, Millis{5'000});
+  ASSERT_TRUE(door.has_value());
+  ASSERT_TRUE((*door)->revoke(mallory->uid(), Slot::kNone, Millis{5'000}).has_value());
+  ASSERT_TRUE(mallory->wait_state(LinkState::kStopped, Millis{5'000})) << "cut, and told so";
+  const hy::Sent after = mallory->write(*bob, "after");
+  EXPECT_FALSE(after.wait(Step::kRelayed, Millis{2'000}));
+  EXPECT_FALSE(bob->shown("after").has_value());
+  // The person is not locked out: the password signs in anew, and what waits goes under that key.
+  ASSERT_TRUE(mallory->sign_in(Millis{10'000}).has_value());
+  EXPECT_TRUE(after.wait(Step::kStored, kOutboxBack));
 }
 
 TEST_P(Degraded, AllEntriesAway) {
@@ -361,10 +419,7 @@ TEST_P(Degraded, FailingFsync) {
 }
 
 TEST_P(Degraded, EntryWithoutDescriptors) {
-  std::string name;
-  for (const cli::DaemonPlace& d : town().cluster().layout().daemons) {
-    if (d.address == alice->client().entry()) name = d.name();
-  }
+  const std::string name = name_of_entry(alice->client().entry());
   auto squeeze = faults::DescriptorSqueeze::begin(town().pid_of(name), 0);
   ASSERT_TRUE(squeeze.has_value());
   EXPECT_TRUE(talk("open connections go on", kSoon));

@@ -19,11 +19,13 @@ constexpr int kKill = 9;
 Resident::Resident(cli::Account account, hy::ClientOptions options)
     : account_(std::move(account)), client_(std::make_unique<hy::Client>(std::move(options))) {
   client_->on_message([this](const Message& message) { note(message); });
-  client_->on_state([this](LinkState state, const std::string&) {
+  client_->on_state([this](LinkState state, const std::string& why) {
     const std::lock_guard lock(mutex_);
+    state_ = state;
+    changed_.notify_all();
     // Logged in; the SYNC behind it may have to wait for the store.
     if (state != LinkState::kSyncing && state != LinkState::kOnline) {
-      is_in_ = false;
+      if (std::exchange(is_in_, false)) reasons_.push_back(why);
       return;
     }
     if (std::exchange(is_in_, true)) return;
@@ -112,6 +114,15 @@ std::vector<std::string> Resident::log_of(Uid sender) const {
   std::vector<std::string> out;
   for (const Shown& row : rows) out.push_back(row.text);
   return out;
+}
+
+std::vector<std::string> Resident::reasons() const {
+  const std::lock_guard lock(mutex_);
+  return reasons_;
+}
+
+bool Resident::wait_state(LinkState state, Millis within) {
+  return wait_for(within, [&] { return state_ == state; });
 }
 
 std::vector<Errc> Resident::refusals() const {

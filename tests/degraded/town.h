@@ -50,6 +50,10 @@ class Resident {
   [[nodiscard]] std::vector<Errc> refusals() const;
   /// After drop_connection(): true once the connection was lost and the login came through again.
   bool wait_logged_in_again(Millis within);
+  /// Why the connection was left, each time that it was.
+  [[nodiscard]] std::vector<std::string> reasons() const;
+  /// True once the link is in `state`.
+  bool wait_state(LinkState state, Millis within);
   /// Waits for a refusal with this code.
   bool wait_refusal(Errc code, Millis within);
 
@@ -63,6 +67,8 @@ class Resident {
   std::condition_variable changed_;
   std::vector<Shown> shown_;
   std::vector<Errc> refusals_;
+  std::vector<std::string> reasons_;
+  LinkState state_ = LinkState::kIdle;
   bool is_in_ = false;
   int logins_ = 0;                      // times that a login came through
   int logins_seen_ = 0;                 // by wait_logged_in_again

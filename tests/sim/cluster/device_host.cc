@@ -115,7 +115,7 @@ bool DeviceHost::run(F&& f) {
 void DeviceHost::end_turn(client::Turn& turn) {
   const MonoTime now = world_.now();
   device_->finish(turn, now);
-  if (node_.is_zombie()) return recorder_.turn_lost();  // died inside of the turn
+  if (node_.is_zombie()) return recorder_.turn_lost(now);  // died inside of the turn
   std::vector<client::RowFate> fates;
   if (!turn.writes.empty()) {
     if (strikes(faults == nullptr ? 0 : faults->die_before_commit)) return world_.kill(node_);

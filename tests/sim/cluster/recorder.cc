@@ -51,8 +51,15 @@ void Recorder::unread(MonoTime now, ConversationId conv, std::int64_t count) {
   history_.unread(ns(now), conv, count);
 }
 
+/// The device asks again for what was answered in such a turn; the outcome of the first try is in
+/// the log and nowhere else.
+void Recorder::turn_lost(MonoTime now) {
+  for (const HeardAnswer& answer : std::exchange(answers_, {}))
+    history_.send_info(ns(now), answer.id, answer.conv, Errc::kOutcomeUnknown);
+}
+
 void Recorder::restarted(MonoTime now) {
-  answers_.clear();
+  turn_lost(now);
   connection_over(now, judge::ClosedBy::kProcess);
   history_.restart(ns(now));
 }

@@ -24,7 +24,7 @@ class Recorder final : public client::DeviceTap {
   void restarted(MonoTime now);
   void end(MonoTime now, bool drained);
   /// The turn died before its commit: the device never knew what it heard in it.
-  void turn_lost() { answers_.clear(); }
+  void turn_lost(MonoTime now);
 
   /// After the turn's transaction is on disk, before its network actions.
   void committed(MonoTime now, const client::Turn& turn, const std::vector<client::RowFate>& fates);
