@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "common/base/error.h"
+
 namespace hy::judge {
 namespace {
 
@@ -142,7 +144,8 @@ void Case::read_send(std::uint32_t h, const Event& e) {
     send.seq = e.seq;
   } else if (e.ev == Ev::kSendFail && e.has(kFinal)) {
     send.refused_at = std::min(send.refused_at, e.at);
-  } else if (e.ev == Ev::kSendInfo) {
+  } else if (e.ev == Ev::kSendInfo ||
+             (e.ev == Ev::kSendFail && error_info(e.code).outcome == Outcome::kUnknown)) {
     send.has_unknown_try = true;
   } else if (e.ev == Ev::kState && e.to_state() == Shown::kUnsure) {
     send.unsure_at = std::min(send.unsure_at, e.at);

@@ -128,6 +128,20 @@ TEST_F(Checkers, ARefusedMessageThatAPersonSendsAgainMayStandLater) {
   EXPECT_EQ(found(check_honest), 0u);
 }
 
+TEST_F(Checkers, ARefusalAfterATryOfUnknownOutcomeSaysNothingOfThatTry) {
+  const auto refused = [&](Errc first) {
+    alice() = History({Uid{1}, Slot::kPhone, 1});
+    alice().send_invoke(at_s(1), id_of(1), kPair, 1);
+    alice().send_fail(at_s(2), id_of(1), kPair, first, false);
+    alice().send_fail(at_s(3), id_of(1), kPair, Errc::kBlocked, true);
+    alice().end(at_s(9), true);
+    return found(check_honest);
+  };
+  row(1);
+  EXPECT_EQ(refused(Errc::kDeadlineExceeded), 0u);
+  EXPECT_EQ(refused(Errc::kStoreDown), 1u) << "that one said that nothing was done";
+}
+
 TEST_F(Checkers, ASetBackLogMayGiveASeqTwice) {
   stored(1, 1);
   bob().show(at_s(2), kPair, Seq{1}, Uid{1}, id_of(9));
