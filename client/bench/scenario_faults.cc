@@ -2,6 +2,8 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <cerrno>
+#include <cstring>
 
 #include "client/bench/scenario.h"
 #include "client/bench/scrape.h"
@@ -105,12 +107,15 @@ Status run_entry_loss(Run& run) {
   HY_TRY_VOID(crew.wait_second(at));
   Window w;
   run.meter().begin(w, at, true);
-  run.say(" fault      " + victim.name + " is killed");
-  ::kill(victim.pid, SIGKILL);
+  run.say(fmt::format(" fault      {} (process {}) is killed", victim.name, victim.pid));
+  if (::kill(victim.pid, SIGKILL) != 0)
+    return fail(Errc::kChildFailed, victim.name + " could not be killed: " + std::strerror(errno));
   HY_TRY_VOID(until_back(run));
   run.meter().end();
   const Histogram& back = run.meter().last_curves().login;
   const Counts& after = crew.total();
+  if (after.lost == before.lost)
+    return fail(Errc::kUnreachableServer, victim.name + " was killed and nobody lost a connection");
   out.extra["lost"] = static_cast<double>(after.lost - before.lost);
   out.extra["back_ms"] = static_cast<double>(back.at(kBack)) / 1'000;
   out.extra["back_p50_ms"] = static_cast<double>(back.at(50)) / 1'000;

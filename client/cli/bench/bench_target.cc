@@ -59,18 +59,22 @@ std::string tier_of(const std::string& name) {
   return tier == "entry" || tier == "logic" || tier == "router" || tier == "das" ? tier : "store";
 }
 
-/// The programs that a supervisor keeps running, by their arguments: `hy-entry … --name a`.
-std::vector<bench::ServerProcess> processes_under(pid_t supervisor,
-                                                  const std::vector<DaemonPlace>& daemons) {
+/// The programs that a supervisor keeps running, by their arguments: `hy-entry … --name a`. One
+/// that supervises several clusters is asked for those of this one.
+std::vector<bench::ServerProcess> processes_under(const RunningCluster& cluster) {
+  const std::vector<DaemonPlace>& daemons = cluster.daemons;
   std::vector<bench::ServerProcess> out;
-  for (const pid_t pid : children_of(supervisor)) {
+  for (const pid_t pid : children_of(cluster.pid)) {
     const auto arguments = arguments_of(pid);
     if (arguments.empty()) continue;
     const std::string program = fs::path(arguments[0]).filename();
     bench::ServerProcess p{.name = program, .tier = "store", .pid = pid, .admin = {}};
     if (program.starts_with("hy-")) {
+      const auto config = std::ranges::find(arguments, "--config");
       const auto name = std::ranges::find(arguments, "--name");
-      if (name == arguments.end() || std::next(name) == arguments.end()) continue;
+      if (config == arguments.end() || name == arguments.end()) continue;
+      if (std::next(config) == arguments.end() || std::next(name) == arguments.end()) continue;
+      if (fs::path(*std::next(config)).parent_path() != cluster.folder) continue;
       p.tier = program.substr(3);
       p.name = p.tier + "-" + *std::next(name);
     } else if (program.starts_with("mariadb")) {
@@ -142,7 +146,7 @@ Status BenchTarget::find_running(const bench::Options& options, const std::strin
   target.entries = found.entries;
   target.server_key_hex = to_hex(as_bytes(found.server_key));
   if (found.running) {
-    target.processes = processes_under(found.running->pid, found.running->daemons);
+    target.processes = processes_under(*found.running);
     const bool has_mariadb =
         std::ranges::find(target.processes, "mariadb", &bench::ServerProcess::name) !=
         target.processes.end();
