@@ -121,8 +121,7 @@ int run_schema(const config::Start& start, const std::string& verb) {
   if (verb == "apply") {
     // A step may copy every message: minutes for tens of millions. Whoever waits is told for what.
     if (const auto before = (*engine)->schema_status())
-      for (const std::string& step : before->pending)
-        std::cout << "applying " << step << std::endl;
+      for (const std::string& step : before->pending) std::cout << "applying " << step << std::endl;
     if (const Status applied = (*engine)->schema_apply(); !applied) return failed(applied.error());
   }
   const auto status = (*engine)->schema_status();
