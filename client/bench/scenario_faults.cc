@@ -169,8 +169,9 @@ Status run_overload(Run& run) {
   out.windows.push_back(std::move(w));
   HY_TRY_VOID(run.settle());
   HY_TRY_VOID(run.finish());
-  // An overload has no schedule to be kept; the rate before and after it has.
-  out.no_verdict = no_verdict(calm.self);
+  // An overload has no schedule to be kept; what it is measured against has.
+  out.no_verdict = no_verdict(full.self);
+  for (std::string& reason : no_verdict(calm.self)) out.no_verdict.push_back(std::move(reason));
   return {};
 }
 
