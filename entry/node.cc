@@ -84,8 +84,10 @@ void Node::take_up(std::uint32_t shard) {
 
 void Node::end_turn() {
   hub_.end_turn(loop_.now());
+  const bool is_full = hub_.logics().is_full();
   std::vector<DownBatch>& down = hub_.down();
   for (std::size_t i = 0; i < down.size(); ++i) {
+    shards_[i]->logics_are_full(is_full);
     if (!down[i].empty()) shards_[i]->give(down[i]);
   }
 }

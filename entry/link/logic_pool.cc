@@ -20,6 +20,12 @@ std::uint32_t LogicPool::up_count() const {
   return static_cast<std::uint32_t>(std::ranges::count_if(peers_, &Peer::up));
 }
 
+bool LogicPool::is_full() const {
+  return up_count() > 0 && std::ranges::all_of(peers_, [this](const Peer& peer) {
+           return !peer.up || peer.open >= limits_.in_flight_per_peer_max;
+         });
+}
+
 void LogicPool::on_up(std::uint32_t logic) {
   peers_[logic].up = true;
 }

@@ -14,7 +14,9 @@
 namespace hy::entry {
 
 struct LogicLimits {
-  std::uint32_t in_flight_per_peer_max = 2'000;
+  /// A thousand busy people with four commands each, and some. What waits longer than logic can
+  /// bear is refused there, by its queueing time.
+  std::uint32_t in_flight_per_peer_max = 5'000;
 };
 
 /// Commands on their way to logic. A session's commands go to one logic, chosen by rendezvous hash
@@ -46,6 +48,8 @@ class LogicPool {
   void expire(MonoTime now);
 
   [[nodiscard]] std::size_t open() const { return open_count_; }
+  /// Each logic that is up has as much as it may: one command more would be refused.
+  [[nodiscard]] bool is_full() const;
   struct OpenCommand {
     std::uint16_t type = 0;
     std::uint32_t logic = 0;

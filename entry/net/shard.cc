@@ -35,7 +35,8 @@ Shard::Shard(Sockets& sockets, Post post, const Clock& clock, Random& random,
       start_(clock.now()),
       wheel_(start_, kTick),
       now_(start_),
-      read_buffer_(kReadBytes) {}
+      read_buffer_(kReadBytes),
+      overloaded_(refused_body(Errc::kOverloaded, kOverloadedRetry)) {}
 
 Shard::~Shard() {
   for (std::uint32_t i = 0; i < table_.slots(); ++i) {

@@ -84,6 +84,8 @@ class Shard {
   /// kOkPatience.
   static constexpr Millis kReceiptPatience{50};
   static constexpr Millis kOkPatience{1'000};
+  /// What a refusal for load says: come again after this.
+  static constexpr Millis kOverloadedRetry{500};
 
   Shard(Sockets& sockets, Post post, const Clock& clock, Random& random, Gatekeeper& gatekeeper,
         Metrics& metrics, ShardOptions options, WakeHub wake_hub, CallSoon call_soon);
@@ -96,6 +98,8 @@ class Shard {
   /// The hub's thread. When this thread is far behind, deliveries are dropped and counted.
   void give(DownBatch& batch);
   [[nodiscard]] Handoff<UpBatch>& up() { return up_shared_; }
+  /// The hub's thread, each turn. While they are, commands are refused here: cheaper than there.
+  void logics_are_full(bool full) { logics_full_.store(full, std::memory_order_relaxed); }
 
   // Its thread.
   /// GOAWAY to `count` more connections; the first call starts over from the first slot.
@@ -155,6 +159,7 @@ class Shard {
   void on_writable(Connection& c);
   void mark_dirty(Connection& c);
   void mark_patient(Connection& c, Patience patience);
+  [[nodiscard]] Patience patience_with_refusal(const Connection& c, Errc code) const;
   void release_patient();
   [[nodiscard]] bool is_busy() const;
   void ask_soon();
@@ -163,7 +168,7 @@ class Shard {
   bool seal_queue(Connection& c);
   void recover_queue(Connection& c);
   void queue_frame(Connection& c, std::uint16_t type, std::uint16_t flags, std::uint32_t request_id,
-                   Bytes body, bool may_compress = false);
+                   Bytes body, bool may_compress = false, Patience patience = Patience::kNone);
 
   // shard_down.cc
   void on_down(DownBatch& batch);
@@ -198,8 +203,8 @@ class Shard {
   log::Throttle behind_{Millis{1'000}};
 
   std::vector<ConnId> dirty_;
-  std::vector<DeliveryResult>
-      calm_results_;  // of a busy shard's pushes that went well; soon() hands them up
+  std::atomic<bool> logics_full_{false};
+  std::vector<DeliveryResult> calm_results_;  // pushes that went well; soon() hands them up
   PatientLine receipts_{kReceiptPatience};
   PatientLine oks_{kOkPatience};
   ConfirmGatherer confirms_;
@@ -212,6 +217,7 @@ class Shard {
   PushWindow::Acked acked_;
 
   std::vector<std::uint8_t> read_buffer_;
+  const Bytes overloaded_;  // body of a refusal for load, encoded once
   Bytes send_buffer_;
   Bytes inflated_;
 

@@ -60,7 +60,7 @@ void Shard::on_answer(Answer& answer) {
   }
   const bool may_compress = c->fsm.is_open() && !answer.no_compress;
   queue_frame(*c, answer.type, answer.flags, answer.request_id, std::move(answer.body),
-              may_compress);
+              may_compress, patience_with_refusal(*c, answer.refused));
   if (is_login && !c->fsm.is_open()) {
     // A login that opened nothing was refused.
     metrics_.login(answer.refused == Errc::kOk ? Errc::kInternal : answer.refused);

@@ -206,13 +206,17 @@ void Shard::on_command(Connection& c, const wire::Inner& inner, bool is_login) {
   }
   if (hub_backlog_ + up_.commands.size() + pings_.size() >= options_.waiting_commands_max) {
     if (is_login) (void)c.fsm.on_login_refused();
-    refuse(c, inner, Errc::kOverloaded, Millis{500});
+    refuse(c, inner, Errc::kOverloaded, kOverloadedRetry);
+    return;
+  }
+  const bool is_ping = inner.type == inner_type::kPing;
+  if (!is_login && !is_ping && logics_full_.load(std::memory_order_relaxed)) {
+    refuse(c, inner, Errc::kOverloaded, kOverloadedRetry);
     return;
   }
   sync_point("entry.command_before_hub");
   // Nobody waits for a PONG either: the hub is woken once a tick for all of them.
-  Command& command =
-      inner.type == inner_type::kPing ? pings_.emplace_back() : up_.commands.emplace_back();
+  Command& command = is_ping ? pings_.emplace_back() : up_.commands.emplace_back();
   command.conn = id_of(c);
   if (is_login) {
     command.peer_ip = c.address.text();
@@ -231,7 +235,8 @@ void Shard::on_command(Connection& c, const wire::Inner& inner, bool is_login) {
 void Shard::refuse(Connection& c, const wire::Inner& inner, Errc code, Millis retry_after) {
   metrics_.refused_command(code);
   queue_frame(c, inner.type | inner_type::kAnswerBit, wire::kFlagRefused, inner.request_id,
-              refused_body(code, retry_after));
+              code == Errc::kOverloaded ? overloaded_ : refused_body(code, retry_after), false,
+              patience_with_refusal(c, code));
 }
 
 bool Shard::on_push_ack(Connection& c, PushNumber number) {
@@ -257,7 +262,8 @@ bool Shard::on_push_ack(Connection& c, PushNumber number) {
     }
     recover_queue(c);
   }
-  queue_frame(c, inner_type::kPushAck | inner_type::kAnswerBit, 0, number.value(), {});
+  queue_frame(c, inner_type::kPushAck | inner_type::kAnswerBit, 0, number.value(), {}, false,
+              Patience::kOk);
   return true;
 }
 

@@ -26,8 +26,16 @@ void Shard::mark_patient(Connection& c, Patience patience) {
   ask_soon();
 }
 
+/// Who is refused for load is to come again after half a second: nobody waits for the word, and on
+/// a busy shard a send of its own for each would take the room of those who are served.
+Patience Shard::patience_with_refusal(const Connection& c, Errc code) const {
+  const bool may_wait = code == Errc::kOverloaded && c.fsm.is_open() && is_busy();
+  return may_wait ? Patience::kReceipt : Patience::kNone;
+}
+
 void Shard::queue_frame(Connection& c, std::uint16_t type, std::uint16_t flags,
-                        std::uint32_t request_id, Bytes body, bool may_compress) {
+                        std::uint32_t request_id, Bytes body, bool may_compress,
+                        Patience patience) {
   OutFrame frame;
   frame.type = type;
   frame.flags = flags;
@@ -35,10 +43,10 @@ void Shard::queue_frame(Connection& c, std::uint16_t type, std::uint16_t flags,
   frame.may_compress = may_compress;
   frame.body = std::move(body);
   activity(c).queue.add(std::move(frame));
-  if (type == (inner_type::kPushAck | inner_type::kAnswerBit)) {
-    mark_patient(c, Patience::kOk);
-  } else {
+  if (patience == Patience::kNone) {
     mark_dirty(c);
+  } else {
+    mark_patient(c, patience);
   }
 }
 

@@ -90,13 +90,19 @@ TEST(LogicPool, AnswerOfAnotherStreamOrTwiceIsNotTaken) {
 TEST(LogicPool, BoundedPerPeer) {
   Bench b(1, {.in_flight_per_peer_max = 3});
   b.pool.on_up(0);
-  for (std::uint32_t i = 0; i < 5; ++i) b.submit(i + 1, i);
+  for (std::uint32_t i = 0; i < 2; ++i) b.submit(i + 1, i);
+  EXPECT_FALSE(b.pool.is_full());
+  for (std::uint32_t i = 2; i < 5; ++i) b.submit(i + 1, i);
+  EXPECT_TRUE(b.pool.is_full());
   EXPECT_EQ(b.port.forwarded.size(), 3U);
   ASSERT_EQ(b.refused.size(), 2U);
   EXPECT_EQ(b.refused[0].second, Errc::kOverloaded);
   EXPECT_TRUE(b.pool.take(0, b.port.forwarded[0].id));
+  EXPECT_FALSE(b.pool.is_full());
   b.submit(9, 9);
   EXPECT_EQ(b.port.forwarded.size(), 4U);
+  b.pool.on_down(0, kStart);
+  EXPECT_FALSE(b.pool.is_full()) << "nobody is up: another refusal, with another code";
 }
 
 TEST(LogicPool, RetriesOnceAndOnlyWhatWasThere) {

@@ -111,6 +111,40 @@ TEST(ShardPatience, WhoIsGoneOrAwaitedIsToldAtOnceAlsoByABusyShard) {
   EXPECT_EQ(rig.router.results[1].outcome, DeliverOutcome::kWritten);
 }
 
+TEST(ShardPatience, WhileLogicsAreFullTheShardRefusesByItselfAndSoDoesNotWakeTheHub) {
+  Pushed rig;
+  rig.shard().logics_are_full(true);
+  rig.bob->send(0x0101, 77, "hello");
+  rig.shard().turn();
+  UpBatch up;
+  rig.shard().up().take(up);
+  EXPECT_TRUE(up.commands.empty());
+  const auto got = rig.bob->receive();
+  ASSERT_EQ(got.size(), 1U) << "a quiet shard says so at once";
+  EXPECT_EQ(got[0].request_id, 77U);
+  EXPECT_EQ(got[0].flags & wire::kFlagRefused, wire::kFlagRefused);
+  const auto refused = wire::decode_refused(as_bytes(got[0].body));
+  ASSERT_TRUE(refused);
+  EXPECT_EQ(refused->error.code, Errc::kOverloaded);
+  EXPECT_EQ(refused->error.retry_after, Shard::kOverloadedRetry);
+  rig.shard().logics_are_full(false);
+  rig.bob->send(0x0101, 78, "hello");
+  rig.shard().turn();
+  rig.shard().up().take(up);
+  EXPECT_EQ(up.commands.size(), 1U);
+}
+
+TEST(ShardPatience, OnABusyShardARefusalForLoadWaitsForCompanyAsLongAsAReceipt) {
+  Busy rig;
+  rig.shard().logics_are_full(true);
+  rig.others[3]->send(0x0101, 77, "hello");
+  rig.shard().turn();
+  rig.pass(Shard::kSoon);
+  EXPECT_TRUE(rig.others[3]->receive().empty());
+  rig.pass(Shard::kReceiptPatience);
+  EXPECT_EQ(rig.others[3]->receive().size(), 2U) << "with the ok that waited";
+}
+
 TEST(ShardPatience, ConfirmationsOfOneConversationGoUpAsOneWhenTheirTimeHasCome) {
   Pushed rig;
   for (std::uint64_t seq = 2; seq <= 5; ++seq) rig.push(rig.last_conn, {.id = seq, .seq = seq});
