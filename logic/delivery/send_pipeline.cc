@@ -58,7 +58,9 @@ void SendPipeline::ask_and_judge(const OpPtr& op) {
         }
         if (is_store_away(facts.error().code)) return relay(op, facts.error());
         // Nothing was appended, so this much is certain: not stored, try again.
-        refuse(op, Error{Errc::kUnavailable, "the pair could not be opened", Millis{500}});
+        const bool is_full = facts.error().code == Errc::kOverloaded;
+        refuse(op, Error{is_full ? Errc::kOverloaded : Errc::kUnavailable,
+                         "the pair could not be opened", Millis{500}});
       });
 }
 

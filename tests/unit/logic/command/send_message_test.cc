@@ -278,6 +278,13 @@ TEST_F(SendTest, PairThatCannotBeOpenedIsARefusal) {
   EXPECT_TRUE(bench.log.appends.empty());
 }
 
+TEST_F(SendTest, AStoreThatHasTooMuchToDoIsSaidAsOverload) {
+  const std::uint64_t id = send(hello_to(kBob));
+  take(bench.relations.opens).fail_with(Errc::kOverloaded);
+  EXPECT_EQ(bench.code_of(id), Errc::kOverloaded);
+  EXPECT_GT(bench.refusal_of(id).error.retry_after.count(), 0);
+}
+
 TEST_F(SendTest, RateIsTypedWithAWait) {
   LogicBench slow{{.send = {1, 2}}};
   const auto body = hello_to(kBob).SerializeAsString();
