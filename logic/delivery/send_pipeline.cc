@@ -50,18 +50,18 @@ void SendPipeline::ask_and_judge(const OpPtr& op) {
   }
   ++op->judgements;
   const MonoTime asked_at = p_.clock.now();
-  p_.relations.open_pair(
-      op->order.conversation, op->order.call, [this, op, asked_at](Result<PairFacts> facts) {
-        if (facts) {
-          p_.facts.put(op->order.conversation, *facts, asked_at);
-          return judge(op);
-        }
-        if (is_store_away(facts.error().code)) return relay(op, facts.error());
-        // Nothing was appended, so this much is certain: not stored, try again.
-        const bool is_full = facts.error().code == Errc::kOverloaded;
-        refuse(op, Error{is_full ? Errc::kOverloaded : Errc::kUnavailable,
-                         "the pair could not be opened", Millis{500}});
-      });
+  p_.relations.open_pair(op->order.conversation, op->order.call,
+                         [this, op, asked_at](Result<PairFacts> facts) {
+                           if (facts) {
+                             p_.facts.put(op->order.conversation, *facts, asked_at);
+                             return judge(op);
+                           }
+                           if (is_store_away(facts.error().code)) return relay(op, facts.error());
+                           // Nothing was appended, so this much is certain: not stored, try again.
+                           const bool is_full = facts.error().code == Errc::kOverloaded;
+                           refuse(op, Error{is_full ? Errc::kOverloaded : Errc::kUnavailable,
+                                            "the pair could not be opened", Millis{500}});
+                         });
 }
 
 void SendPipeline::append(const OpPtr& op, std::uint64_t member_version) {
