@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "common/base/limits.h"
 #include "tests/contract/contract.h"
@@ -224,6 +225,61 @@ TEST_P(MessageLogContract, BodiesComeBackByteForByte) {
   for (std::size_t i = 0; i < log.size(); ++i)
     EXPECT_TRUE(log[i].body.bytes == bodies[i % bodies.size()]) << i;
   EXPECT_EQ(log[1].kind, 4'000'000'000U);
+}
+
+/// Batches of every way to write one: by the row, packed, cut by their bytes.
+TEST_P(MessageLogContract, LargeBatchesComeBackByteForByte) {
+  const auto who = people(41);
+  std::vector<Pair> pairs;
+  for (std::size_t i = 1; i < who.size(); ++i) pairs.push_back(pair(who[0], who[i]));
+  const std::string every =
+      "');DROP TABLE message;-- \\' \" ` ? %s \n x'41' \xff\xfe\xc3 " + std::string("\0\x1a\0", 3);
+  std::map<ConversationId, std::vector<AppendItem>> sent;
+  std::size_t made = 0;
+  const auto send = [&](std::size_t rows, std::size_t conversations, std::size_t bytes) {
+    std::vector<AppendItem> batch;
+    for (std::size_t i = 0; i < rows; ++i, ++made) {
+      const Pair& in = pairs[i % conversations];
+      std::string body(bytes, '\0');
+      random_.fill({reinterpret_cast<std::uint8_t*>(body.data()), body.size()});
+      if (bytes == 0) body = every.substr(made % every.size()) + std::string(made % 7, '\'');
+      if (made % 11 == 0) body.clear();
+      batch.push_back(message(in, made % 3 == 0 ? in.b : in.a, std::move(body)));
+      batch.back().kind = static_cast<std::uint32_t>(made * 65'537);
+      batch.back().countable = made % 5 != 0;
+    }
+    const auto done = fast(*writer_, batch);
+    ASSERT_EQ(done.result, FastResult::kStored) << done.why.detail;
+    ASSERT_EQ(done.stored.size(), rows);
+    for (std::size_t i = 0; i < rows; ++i) {
+      sent[batch[i].conv].push_back(batch[i]);
+      EXPECT_EQ(done.stored[i].seq.value(), sent[batch[i].conv].size());
+    }
+  };
+  send(31, 31, 0);
+  send(32, 32, 0);
+  send(33, 1, 0);
+  send(180, 40, 0);
+  send(256, 40, 0);
+  send(256, 3, 3'000);  // in two parts
+  send(256, 2, limits::kMessageBodyBytesMax);
+  for (const Pair& in : pairs) {
+    const auto log = whole_log(*reader_, in.b, in.conv);
+    const auto& expected = sent[in.conv];
+    ASSERT_EQ(log.size(), expected.size());
+    expect_dense(log);
+    for (std::size_t i = 0; i < log.size(); ++i) {
+      EXPECT_EQ(log[i].sender, expected[i].sender);
+      EXPECT_EQ(log[i].client_msg_id, expected[i].client_msg_id);
+      EXPECT_EQ(log[i].kind, expected[i].kind);
+      EXPECT_TRUE(log[i].body.bytes == expected[i].body.bytes) << i;
+    }
+    // Rows of a batch are recognised as what they were, by their hash.
+    const auto repeat = writer_->messages().append_one(expected.back());
+    ASSERT_OK(repeat);
+    EXPECT_TRUE(repeat->stored.repeat);
+    EXPECT_EQ(repeat->stored.seq.value(), expected.size());
+  }
 }
 
 TEST_P(MessageLogContract, PullGivesTheAskedRangeInSlices) {

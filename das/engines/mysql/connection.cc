@@ -76,7 +76,9 @@ void Connection::apply_settings() {
     rows->next();
     mariadb_ = std::string(rows->getString(1)).find("MariaDB") != std::string::npos;
   }
-  exec("SET NAMES utf8mb4 COLLATE utf8mb4_bin");
+  // All that is sent or read as text is bytes (names and devices too): as utf8mb4 the server would
+  // walk through every parameter, a sixth of an insert's cost.
+  exec("SET NAMES binary");
   // Writers: the row lock is the first statement, so nothing is judged on an old snapshot. Readers:
   // each question is one statement, which is one read view.
   exec("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED");

@@ -12,9 +12,8 @@
 namespace hy::das::mysql {
 namespace {
 
-// A lane with a backlog takes 200 at a time: one statement. Below, the large steps are 32 apart and
-// the rest is powers of two.
-constexpr std::array<std::size_t, 11> kSizes = {200, 160, 128, 96, 64, 32, 16, 8, 4, 2, 1};
+// Sum up to kPackedRowsMin - 1.
+constexpr std::array<std::size_t, 5> kSizes = {16, 8, 4, 2, 1};
 constexpr std::array<std::size_t, 15> kPadded = {1,  2,  4,   8,   16,  24,  32, 48,
                                                  64, 96, 128, 160, 192, 224, 256};
 
@@ -64,7 +63,8 @@ sql::PreparedStatement& MysqlMessageLog::of_size(BySize& kept, std::size_t rows,
   return *s;
 }
 
-void MysqlMessageLog::raise_heads(std::span<Head> heads) {
+bool MysqlMessageLog::raise_heads(std::span<Head> heads) {
+  if (heads.size() >= kPackedRowsMin) return raise_packed(heads);
   // Padded with nothing added to the last one, which leaves its row as it is.
   const std::size_t rows = padded_size(heads.size());
   sql::PreparedStatement& s = of_size(raises_, rows, sql_text::raise_heads);
@@ -80,9 +80,28 @@ void MysqlMessageLog::raise_heads(std::span<Head> heads) {
     put(s, ++index, head.high_place);
   }
   s.executeUpdate();
+  return true;
+}
+
+bool MysqlMessageLog::raise_packed(std::span<const Head> heads) {
+  const std::span<PackedColumn> columns = std::span(columns_).first(5);
+  for (PackedColumn& column : columns) column.clear();
+  for (const Head& head : heads) {
+    columns[0].add_id(head.conv);
+    columns[1].add_number(head.added);
+    columns[2].add_number(head.countable_added);
+    columns[3].add_number(head.low_place);
+    columns[4].add_number(head.high_place);
+  }
+  if (raise_packed_ == nullptr)
+    raise_packed_ = &connection_.prepared(sql_text::raise_heads_packed());
+  put_packed(*raise_packed_, columns, heads.size());
+  // An upsert that changes a row counts 2; one that makes it (no conversation there) counts 1.
+  return raise_packed_->executeUpdate() == static_cast<int>(2 * heads.size());
 }
 
 bool MysqlMessageLog::read_heads(std::span<Head> heads) {
+  if (heads.size() >= kPackedRowsMin) return read_packed(heads);
   const std::size_t rows = padded_size(heads.size());
   sql::PreparedStatement& s = of_size(reads_, rows, sql_text::read_heads);
   for (std::size_t i = 0; i < rows; ++i) {
@@ -98,6 +117,25 @@ bool MysqlMessageLog::read_heads(std::span<Head> heads) {
     it->countable = result->getUInt64(3);
     it->ms = result->getInt64(4);
     it->member_version = result->getUInt64(5);
+    ++found;
+  }
+  return found == heads.size();
+}
+
+bool MysqlMessageLog::read_packed(std::span<Head> heads) {
+  columns_[0].clear();
+  for (const Head& head : heads) columns_[0].add_id(head.conv);
+  if (read_packed_ == nullptr)
+    read_packed_ = &connection_.prepared(text(sql_text::kReadHeadsPacked));
+  put_packed(*read_packed_, std::span(columns_).first(1), heads.size());
+  const auto result = connection_.query(*read_packed_);
+  std::size_t found = 0;
+  while (result->next()) {
+    Head& head = heads[result->getUInt(1) - 1];
+    head.seq = result->getUInt64(2);
+    head.countable = result->getUInt64(3);
+    head.ms = result->getInt64(4);
+    head.member_version = result->getUInt64(5);
     ++found;
   }
   return found == heads.size();
@@ -122,30 +160,79 @@ bool MysqlMessageLog::predecessors_stand(std::span<const AppendItem* const> item
   return true;
 }
 
-void MysqlMessageLog::insert_rows(std::span<const AppendItem* const> items,
-                                  std::span<const Head> heads, std::vector<Stored>& stored) {
+std::vector<MysqlMessageLog::Placed> MysqlMessageLog::place(
+    std::span<const AppendItem* const> items, std::span<const Head> heads) {
   // Positions are counted from where the head stood before the batch.
+  std::vector<Placed> placed;
+  placed.reserve(items.size());
   std::size_t head = 0;
   std::uint64_t seq = 0;
   std::uint64_t countable = 0;
-  std::size_t at = 0;
-  for (const std::size_t rows : statement_sizes(items.size())) {
-    sql::PreparedStatement& s = of_size(inserts_, rows, sql_text::insert_messages);
-    unsigned index = 0;
-    for (std::size_t i = 0; i < rows; ++i, ++at) {
-      const AppendItem& item = *items[at];
-      if (at == 0 || item.conv != items[at - 1]->conv) {
-        head += at == 0 ? 0 : 1;
-        seq = heads[head].seq - heads[head].added;
-        countable = heads[head].countable - heads[head].countable_added;
-      }
-      ++seq;
-      if (item.countable) ++countable;
-      put_message(s, index, item, seq, countable, heads[head].ms);
-      stored.push_back({Seq{seq}, heads[head].ms, false});
+  for (std::size_t at = 0; at < items.size(); ++at) {
+    const AppendItem& item = *items[at];
+    if (at == 0 || item.conv != items[at - 1]->conv) {
+      head += at == 0 ? 0 : 1;
+      seq = heads[head].seq - heads[head].added;
+      countable = heads[head].countable - heads[head].countable_added;
     }
-    s.executeUpdate();
+    ++seq;
+    if (item.countable) ++countable;
+    placed.push_back({seq, countable, heads[head].ms});
   }
+  return placed;
+}
+
+bool MysqlMessageLog::insert_packed(std::span<const AppendItem* const> items,
+                                    std::span<const Placed> placed) {
+  auto& [conv, seq, sender, id, hash, kind, countable, ordinal, ms, body, body_at, body_size] =
+      columns_;
+  for (PackedColumn& column : columns_) column.clear();
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const AppendItem& item = *items[i];
+    conv.add_id(item.conv);
+    seq.add_number(placed[i].seq);
+    sender.add_number(item.sender.value());
+    id.add_id(item.client_msg_id.bytes);
+    hash.add_id(item.payload_hash);
+    kind.add_number(item.kind);
+    countable.add_number(item.countable ? 1 : 0);
+    ordinal.add_number(placed[i].ordinal);
+    ms.add_number(static_cast<std::uint64_t>(placed[i].ms));
+    body_at.add_number(body.bytes().size() + 1);
+    body_size.add_number(item.body.bytes.size());
+    body.add_bytes(item.body.bytes);
+  }
+  if (insert_packed_ == nullptr)
+    insert_packed_ = &connection_.prepared(text(sql_text::kInsertMessagesPacked));
+  put_packed(*insert_packed_, columns_, items.size());
+  return insert_packed_->executeUpdate() == static_cast<int>(items.size());
+}
+
+bool MysqlMessageLog::insert_rows(std::span<const AppendItem* const> items,
+                                  std::span<const Placed> placed) {
+  while (!items.empty()) {
+    std::size_t chunk = 0;
+    std::size_t bytes = 0;
+    for (; chunk < std::min(items.size(), kPackedRowsMax); ++chunk) {
+      bytes += items[chunk]->body.bytes.size();
+      if (chunk > 0 && bytes > kPackedBodiesMax) break;
+    }
+    if (chunk >= kPackedRowsMin) {
+      if (!insert_packed(items.first(chunk), placed.first(chunk))) return false;
+    } else {
+      std::size_t at = 0;
+      for (const std::size_t rows : statement_sizes(chunk)) {
+        sql::PreparedStatement& s = of_size(inserts_, rows, sql_text::insert_messages);
+        unsigned index = 0;
+        for (const std::size_t end = at + rows; at < end; ++at)
+          put_message(s, index, *items[at], placed[at].seq, placed[at].ordinal, placed[at].ms);
+        s.executeUpdate();
+      }
+    }
+    items = items.subspan(chunk);
+    placed = placed.subspan(chunk);
+  }
+  return true;
 }
 
 FastAppend MysqlMessageLog::append_fast(std::span<const AppendItem* const> items) {
@@ -158,12 +245,11 @@ FastAppend MysqlMessageLog::append_fast(std::span<const AppendItem* const> items
     (is_low(*item) ? heads.back().low_place : heads.back().high_place) = heads.back().added;
   }
   FastAppend out;
-  out.stored.reserve(items.size());
   try {
     // Mutant: the numbers are given for good before the transaction that uses them.
-    if (mutant(Mutant::kSeqBeforeLock)) raise_heads(heads);
+    bool raised = !mutant(Mutant::kSeqBeforeLock) || raise_heads(heads);
     Transaction transaction(connection_);
-    if (!mutant(Mutant::kSeqBeforeLock)) raise_heads(heads);
+    if (!mutant(Mutant::kSeqBeforeLock)) raised = raise_heads(heads);
     sync_point("das.after_lock");
     const bool all_there = read_heads(heads);
     std::size_t at = 0;
@@ -171,15 +257,22 @@ FastAppend MysqlMessageLog::append_fast(std::span<const AppendItem* const> items
       while (heads[at].conv != item->conv) ++at;
       return heads[at].member_version == item->member_version;
     });
-    if (!all_there || !judged_now || !predecessors_stand(items)) {
+    if (!raised || !all_there || !judged_now || !predecessors_stand(items)) {
       out.result = FastResult::kRolledBack;
       out.why = {Errc::kMembersChanged, "row by row", {}};
       return out;
     }
-    insert_rows(items, heads, out.stored);
+    const std::vector<Placed> placed = place(items, heads);
+    if (!insert_rows(items, placed)) {
+      out.result = FastResult::kRolledBack;
+      out.why = {Errc::kInternal, "batch_place is not whole", {}};
+      return out;
+    }
     sync_point("das.after_insert_before_commit");
     transaction.commit();
     out.result = FastResult::kStored;
+    out.stored.reserve(items.size());
+    for (const Placed& one : placed) out.stored.push_back({Seq{one.seq}, one.ms, false});
     out.heads.reserve(heads.size());
     for (const Head& head : heads) out.heads.push_back({head.conv, Seq{head.seq}, head.ms});
   } catch (const CommitUnknown& e) {

@@ -3,6 +3,7 @@
 #include <array>
 
 #include "das/engines/mysql/connection.h"
+#include "das/engines/mysql/packed_rows.h"
 #include "das/storage/message_log.h"
 
 namespace hy::das::mysql {
@@ -28,27 +29,43 @@ class MysqlMessageLog final : public MessageLog {
     std::int64_t ms = 0;
     std::uint64_t member_version = 0;
   };
+  /// Where a message stands.
+  struct Placed {
+    std::uint64_t seq = 0;
+    std::uint64_t ordinal = 0;
+    std::int64_t ms = 0;
+  };
+  static std::vector<Placed> place(std::span<const AppendItem* const> items,
+                                   std::span<const Head> heads);
   /// The prepared statements of one kind, by their number of rows; the connection owns them.
   using BySize = std::array<sql::PreparedStatement*, 257>;
   template <class Make>
   sql::PreparedStatement& of_size(BySize& kept, std::size_t rows, Make make);
-  void raise_heads(std::span<Head> heads);
+  /// False: batch_place is not whole, and not every head was raised.
+  bool raise_heads(std::span<Head> heads);
+  bool raise_packed(std::span<const Head> heads);
+  /// False: not all of them are there.
   bool read_heads(std::span<Head> heads);
+  bool read_packed(std::span<Head> heads);
   bool predecessors_stand(std::span<const AppendItem* const> items);
   bool is_known(const AppendItem& item, const ClientMsgId& id);
-  void insert_rows(std::span<const AppendItem* const> items, std::span<const Head> heads,
-                   std::vector<Stored>& stored);
+  /// False: batch_place is not whole, and not every row was written.
+  bool insert_rows(std::span<const AppendItem* const> items, std::span<const Placed> placed);
+  bool insert_packed(std::span<const AppendItem* const> items, std::span<const Placed> placed);
   Result<AppendedOne> append_under_lock(const AppendItem& item);
 
   Connection& connection_;
   BySize raises_{};
   BySize reads_{};
   BySize inserts_{};
+  sql::PreparedStatement* raise_packed_ = nullptr;
+  sql::PreparedStatement* read_packed_ = nullptr;
+  sql::PreparedStatement* insert_packed_ = nullptr;
+  std::array<PackedColumn, 12> columns_;
 };
 
-/// How `n` rows are written with statements of a few fixed sizes, each prepared once per
-/// connection: greedy from the largest. 50–200 rows a statement is where a server's cost per row is
-/// lowest; single rows make up the rest.
+/// How `n` rows, fewer than are packed, are written with statements of a few fixed sizes, each
+/// prepared once per connection: greedy from the largest.
 std::vector<std::size_t> statement_sizes(std::size_t n);
 /// The smallest fixed size that holds n: 1 .. 256 (for lists that are padded).
 std::size_t padded_size(std::size_t n);

@@ -28,17 +28,18 @@ inline std::string multi_row(std::string_view head, std::string_view row, std::s
 // none) and are computed from the head as it stood, hence before head_seq: assignments run from
 // left to right. A conversation without a row would appear with member_version 0, which no caller
 // judges by: rolled back.
+inline constexpr std::string_view kRaiseHeadsTail =
+    " ON DUPLICATE KEY UPDATE low_last = IF(VALUES(low_last) = 0, low_last, head_seq + "
+    "VALUES(low_last)),"
+    " high_last = IF(VALUES(high_last) = 0, high_last, head_seq + VALUES(high_last)),"
+    " head_seq = head_seq + VALUES(head_seq), countable_head = countable_head + "
+    "VALUES(countable_head),"
+    " head_ms = GREATEST(head_ms, VALUES(head_ms))";
 inline std::string raise_heads(std::size_t rows) {
   return multi_row(
       "INSERT INTO conversation (conv, head_seq, countable_head, low_last, high_last, head_ms) "
       "VALUES ",
-      "(?,?,?,?,?,CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED))", rows,
-      " ON DUPLICATE KEY UPDATE low_last = IF(VALUES(low_last) = 0, low_last, head_seq + "
-      "VALUES(low_last)),"
-      " high_last = IF(VALUES(high_last) = 0, high_last, head_seq + VALUES(high_last)),"
-      " head_seq = head_seq + VALUES(head_seq), countable_head = countable_head + "
-      "VALUES(countable_head),"
-      " head_ms = GREATEST(head_ms, VALUES(head_ms))");
+      "(?,?,?,?,?,CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED))", rows, kRaiseHeadsTail);
 }
 inline std::string read_heads(std::size_t rows) {
   return multi_row(
@@ -53,6 +54,27 @@ inline std::string insert_messages(std::size_t rows) {
       "body) VALUES ",
       "(?,?,?,?,?,?,?,?,?,?)", rows);
 }
+// The same for large batches, one parameter per column (packed_rows.h). INSERT … SELECT reads no
+// row that it writes; batch_place is read in the order of its key, so heads are locked ascending
+// too.
+inline std::string raise_heads_packed() {
+  std::string text =
+      "INSERT INTO conversation (conv, head_seq, countable_head, low_last, high_last, head_ms) "
+      "SELECT SUBSTR(?,at16,16),SUBSTR(?,at20,20),SUBSTR(?,at20,20),SUBSTR(?,at20,20),"
+      "SUBSTR(?,at20,20),CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)"
+      " FROM batch_place WHERE n <= ? ORDER BY n";
+  text += kRaiseHeadsTail;
+  return text;
+}
+inline constexpr std::string_view kReadHeadsPacked =
+    "SELECT p.n, c.head_seq, c.countable_head, c.head_ms, c.member_version FROM batch_place p"
+    " STRAIGHT_JOIN conversation c ON c.conv = SUBSTR(?,p.at16,16) WHERE p.n <= ?";
+inline constexpr std::string_view kInsertMessagesPacked =
+    "INSERT INTO message"
+    " (conv, seq, sender, client_msg_id, payload_hash, kind, countable, ordinal, server_ms, body)"
+    " SELECT SUBSTR(?,at16,16),SUBSTR(?,at20,20),SUBSTR(?,at20,20),SUBSTR(?,at16,16),"
+    "SUBSTR(?,at16,16),SUBSTR(?,at20,20),SUBSTR(?,at20,20),SUBSTR(?,at20,20),SUBSTR(?,at20,20),"
+    "SUBSTR(?,SUBSTR(?,at20,20),SUBSTR(?,at20,20)) FROM batch_place WHERE n <= ? ORDER BY n";
 inline constexpr std::string_view kLockHead =
     "SELECT head_seq, countable_head, head_ms, member_version,"
     " CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED) FROM conversation WHERE conv = ? FOR UPDATE";
