@@ -19,7 +19,7 @@ struct Connection {
   std::uint32_t cached_max = 128;
   std::uint64_t wal_pages = 0;  // manual_checkpoint alone
   // Idle statements by text. A text that is in use twice is prepared twice.
-  std::unordered_map<std::string, sqlite3_stmt*> idle;
+  StatementCache idle;
 
   Connection() = default;
   Connection(const Connection&) = delete;
@@ -122,14 +122,17 @@ Status Database::exec(std::string_view sql) {
 }
 
 Result<Statement> Database::prepare(std::string_view sql) {
-  if (auto node = connection_->idle.extract(std::string(sql)); !node.empty())
-    return Statement(connection_.get(), node.mapped(), sql);
+  StatementCache& idle = connection_->idle;
+  if (const auto it = idle.find(sql); it != idle.end())
+    return Statement(connection_.get(), idle.extract(it));
   sqlite3_stmt* statement = nullptr;
   const int rc = sqlite3_prepare_v3(connection_->handle, sql.data(), static_cast<int>(sql.size()),
                                     SQLITE_PREPARE_PERSISTENT, &statement, nullptr);
   if (rc != SQLITE_OK) return std::unexpected(error_of(*connection_, rc));
   HY_CHECK(statement != nullptr);  // an empty text is a bug of ours
-  return Statement(connection_.get(), statement, sql);
+  StatementCache fresh;
+  fresh.emplace(sql, statement);
+  return Statement(connection_.get(), fresh.extract(fresh.begin()));
 }
 
 std::int64_t Database::changes() const {
@@ -183,21 +186,20 @@ Status Database::limit_pages(std::uint32_t pages) {
   return exec("PRAGMA max_page_count=" + std::to_string(pages));
 }
 
-Statement::Statement(Connection* connection, sqlite3_stmt* statement, std::string_view sql)
-    : connection_(connection), statement_(statement), sql_(sql) {}
+Statement::Statement(Connection* connection, StatementCache::node_type place)
+    : connection_(connection), statement_(place.mapped()), place_(std::move(place)) {}
 Statement::Statement(Statement&& other) noexcept
     : connection_(other.connection_),
       statement_(std::exchange(other.statement_, nullptr)),
-      sql_(std::move(other.sql_)),
+      place_(std::move(other.place_)),
       bind_error_(other.bind_error_) {}
 
 Statement::~Statement() {
   if (statement_ == nullptr) return;
   reset();
   auto& state = *connection_;
-  if (state.idle.size() < state.cached_max && !state.idle.contains(sql_))
-    state.idle.emplace(std::move(sql_), statement_);
-  else
+  // Full, or another one with this text is idle already.
+  if (state.idle.size() >= state.cached_max || !state.idle.insert(std::move(place_)).inserted)
     sqlite3_finalize(statement_);
 }
 
@@ -240,7 +242,8 @@ Statement& Statement::bind_null(int index) {
 
 Result<bool> Statement::step() {
   if (bind_error_ != 0)
-    return fail(Errc::kInternal, "sqlite bind " + std::to_string(bind_error_) + ": " + sql_);
+    return fail(Errc::kInternal,
+                "sqlite bind " + std::to_string(bind_error_) + ": " + place_.key());
   const int rc = sqlite3_step(statement_);
   if (rc == SQLITE_ROW) return true;
   if (rc == SQLITE_DONE) return false;

@@ -2,12 +2,14 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "common/base/bytes.h"
@@ -43,6 +45,15 @@ struct OpenOptions {
 /// (CORRUPT, NOTADB), kStoreDown (cannot open, I/O error), kInternal (anything else: a bug of
 /// ours). COMMIT alone also gives kOutcomeUnknown.
 struct Connection;
+
+/// Statements by their text, found by a view of it.
+struct TextHash {
+  using is_transparent = void;
+  std::size_t operator()(std::string_view text) const {
+    return std::hash<std::string_view>{}(text);
+  }
+};
+using StatementCache = std::unordered_map<std::string, sqlite3_stmt*, TextHash, std::equal_to<>>;
 
 /// A prepared statement, borrowed from its database's cache: it must not outlive the database. Text
 /// and blobs are copied at bind; columns are views that live until the next step(), reset() or the
@@ -85,10 +96,11 @@ class Statement {
 
  private:
   friend class Database;
-  Statement(Connection* connection, sqlite3_stmt* statement, std::string_view sql);
+  Statement(Connection* connection, StatementCache::node_type place);
   Connection* connection_;
   sqlite3_stmt* statement_;
-  std::string sql_;
+  /// Its entry in the cache, taken out while it is in use: borrowing allocates nothing.
+  StatementCache::node_type place_;
   int bind_error_ = 0;
 };
 
