@@ -23,7 +23,8 @@ constexpr std::size_t kPackedBodiesMax = 192 * 1024;
 /// allocates two or three times per parameter (25 times a message, with one parameter per value)
 /// and the server prepares each anew. The statement cuts row n out at the places that batch_place
 /// holds for n (schema step 3). The statement's text is a constant and the columns are its
-/// parameters, so no byte of a message can be taken for SQL. Keeps its buffer. One thread.
+/// parameters, so no byte of a message can be taken for SQL. Keeps its buffer. One thread. Figures:
+/// docs/decisions/0011-batches-as-columns.md.
 class PackedColumn {
  public:
   void clear() { bytes_.clear(); }
