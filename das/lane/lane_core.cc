@@ -174,10 +174,12 @@ bool LaneCore::ack_unseen(const LaneBatch& batch, std::span<const PendingAppend>
 }
 
 void LaneCore::note_room(bool full) {
-  if (full)
+  if (full) {
     observer_.lane_failed(options_.number, {Errc::kStoreFull, {}, {}});
-  else if (full_)
+    look_again_soon();
+  } else if (full_) {
     observer_.lane_works(options_.number);
+  }
   full_ = full;
 }
 
@@ -297,15 +299,21 @@ void LaneCore::look() {
   door_.open();
   if (!looked) {
     observer_.lane_failed(options_.number, looked.error());
+    look_again_soon();
     return;
   }
   // While it says "full" nobody gives it anything to write, so no append would ever tell.
   if (full_ && !can_write()) {
+    look_again_soon();
     if (session_->is_broken()) lose_session({Errc::kStoreFull, {}, {}});
     return;
   }
   full_ = false;
   observer_.lane_works(options_.number);
+}
+
+void LaneCore::look_again_soon() {
+  next_look_ = std::min(next_look_, clock_.now() + options_.backoff_max);
 }
 
 bool LaneCore::can_write() {

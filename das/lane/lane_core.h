@@ -38,7 +38,9 @@ struct LaneOptions {
   LaneLimits limits;
   Millis look_period{3'000};  ///< also keeps the connection alive (its wait_timeout is 10 s)
   Millis backoff_min{50};     ///< between two tries to open a session, full jitter
-  Millis backoff_max{2'000};
+  /// Also between two looks at a store that does not take what is written. It is what the store's
+  /// return waits for at worst: nobody sends anything to a store that was announced to be down.
+  Millis backoff_max{500};
   std::size_t recent_ids_max = 16'384;
   /// How long a busy lane may leave rows to gather (commit_pacer.h); 0: it never does.
   Millis commit_distance_max{0};
@@ -117,6 +119,7 @@ class LaneCore {
   void recover(const Error& why, Completion& done);
   void resolve(Completion& done);
   void look();
+  void look_again_soon();
   /// The smallest write there is goes through: the disk has room again.
   bool can_write();
   void lose_session(const Error& why);

@@ -39,6 +39,13 @@ class Probe final : public StoreCall {
   std::optional<ReadMark> mark_;
 };
 
+class NoDoor final : public LaneDoor {
+ public:
+  void shut(const Error&) override {}
+  void open() override {}
+  void took(std::size_t, std::chrono::nanoseconds) override {}
+};
+
 class LaneTest : public testing::Test, public LaneObserver {
  protected:
   void lane_works(std::size_t) override {
@@ -267,6 +274,44 @@ TEST_F(LaneTest, RoomOnTheDiskIsNoticedWithoutAnybodyWriting) {
   int before = 0;
   note([&] { before = works_; });
   EXPECT_TRUE(wait([&] { return works_ > before; }));
+}
+
+/// Nobody offers anything to a store that was announced to be down: the store's return is noticed
+/// as late as the lane tries again, however long it was away.
+TEST_F(LaneTest, TheStoresReturnIsNoticedWithinHalfASecond) {
+  fake::ManualClock clock;
+  NoDoor door;
+  {
+    const std::scoped_lock guard(store_.mutex);
+    store_.open_failures.assign(200, {Errc::kTooManyConnections, {}, {}});
+  }
+  LaneCore core({}, engine_, clock, std::make_unique<SeededRandom>(1), *this, door, sink());
+  for (int tries = 0; tries < 200; ++tries) {
+    core.begin();
+    ASSERT_FALSE(core.has_session());
+    ASSERT_LE(core.due() - clock.now(), Millis{500}) << "after " << tries << " failures";
+    clock.at += std::chrono::ceil<Millis>(core.due() - clock.now());
+  }
+  core.begin();
+  EXPECT_TRUE(core.has_session());
+}
+
+/// The same with a session that is well and a store that takes nothing: full, or read-only.
+TEST_F(LaneTest, RoomOnTheDiskIsNoticedWithinHalfASecond) {
+  fake::ManualClock clock;
+  NoDoor door;
+  {
+    const std::scoped_lock guard(store_.mutex);
+    store_.faults = {Fault::kFull};
+  }
+  LaneCore core({}, engine_, clock, std::make_unique<SeededRandom>(1), *this, door, sink());
+  core.begin();
+  ASSERT_GT(core.due() - clock.now(), Millis{500}) << "a lane that works is left alone";
+  LaneBatch batch;
+  batch.appends.push_back({{item(1), clock.now() + Millis{5'000}}, 1, clock.now()});
+  core.serve(std::move(batch));
+  ASSERT_EQ(code(1), Errc::kStoreFull);
+  EXPECT_LE(core.due() - clock.now(), Millis{500});
 }
 
 TEST_F(LaneTest, ReadMarksOfATurnShareOneTransaction) {
