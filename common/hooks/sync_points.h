@@ -10,13 +10,14 @@ namespace hy::hooks {
 
 /// What has to happen before a place is reached.
 enum class Reached : std::uint8_t {
-  kByTraffic,   ///< people who talk and read: every run, soon and often
-  kByLogin,     ///< people who connect again
-  kByStart,     ///< first logins with a password, first messages of a pair
-  kByFault,     ///< only behind a fault: a lost peer, a store that is away, a resend
-  kByMysql,     ///< traffic with engine mysql
-  kByEmbedded,  ///< traffic with engine embedded
-  kByMysqlFault,
+  kByTraffic,     ///< people who talk and read: every run, soon and often
+  kByLogin,       ///< people who connect again
+  kByStart,       ///< first logins with a password, first messages of a pair
+  kByFault,       ///< only behind a fault: a lost peer, a store that is away, a resend
+  kByMysql,       ///< traffic with engine mysql
+  kByEmbedded,    ///< traffic with engine embedded
+  kByMysqlFault,  ///< kByFault with engine mysql
+  kByMysqlStart,  ///< kByStart with engine mysql
 };
 
 struct SyncPoint {
@@ -84,9 +85,8 @@ inline constexpr auto kSyncPoints = std::to_array<SyncPoint>({
     {"das.fast_rolled_back_before_slow", Reached::kByFault},
     {"das.unknown_before_resolve", Reached::kByFault},
     {"das.sync_after_counter_before_heads", Reached::kByLogin},
-    {"das.before_user_conv_made", Reached::kByStart},
-    {"das.sign_in_before_commit", Reached::kByStart},
-    {"das.cache_fill_before_check", Reached::kByMysqlFault},
+    {"das.before_user_conv_made", Reached::kByMysqlStart},
+    {"das.sign_in_before_commit", Reached::kByMysqlStart},
     {"sdk.outbox_before_write"},
     {"sdk.after_outbox_write"},
     {"sdk.store_before_commit"},

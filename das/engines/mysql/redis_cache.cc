@@ -161,7 +161,6 @@ std::vector<std::optional<CommittedHead>> RedisCache::heads(std::span<const Conv
 }
 
 void RedisCache::fill_heads(std::span<const CommittedHead> heads, std::int64_t read_began_ms) {
-  sync_point("das.cache_fill_before_check");
   std::int64_t life = kHeadLifeMs - (clock_.wall_ms() - read_began_ms);
   if (mutant(Mutant::kCacheFilledWithoutVersion)) life = kHeadLifeMs;
   if (life <= 0) return;

@@ -6,7 +6,6 @@ namespace hy::chaos {
 namespace {
 
 namespace fs = std::filesystem;
-using Clock = std::chrono::steady_clock;
 
 constexpr std::size_t kThreads = 3;  // send() returns after a commit of the outbox: one would wait
 constexpr auto kLoginWithin = std::chrono::seconds(60);
@@ -37,20 +36,26 @@ Fleet::~Fleet() {
   leave();
 }
 
-Status Fleet::sign_in(cli::Cluster& cluster, int pairs) {
+Status Fleet::sign_in(cli::Cluster& cluster, int pairs, int newcomer_pairs) {
   std::vector<std::string> names;
-  for (int i = 0; i < 2 * pairs; ++i) names.push_back("person" + std::to_string(i));
+  for (int i = 0; i < 2 * (pairs + newcomer_pairs); ++i)
+    names.push_back("person" + std::to_string(i));
   HY_TRY(const auto accounts, cluster.add_users(names));
-  people_ = accounts.size();
-  for (std::size_t i = 0; i < people_; ++i)
-    HY_TRY_VOID(add_device(cluster, accounts[i], i, Slot::kDesktop));
-  for (std::size_t i = 0; i < people_; i += 3)
-    HY_TRY_VOID(add_device(cluster, accounts[i], i, Slot::kPhone));
+  people_ = static_cast<std::size_t>(2 * pairs);
+  for (std::size_t i = 0; i < people_; ++i) add_device(cluster, accounts[i], i, Slot::kDesktop);
+  for (std::size_t i = 0; i < people_; i += 3) add_device(cluster, accounts[i], i, Slot::kPhone);
+  residents_ = next_newcomer_ = devices_.size();
+  for (std::size_t i = people_; i < accounts.size(); ++i)
+    add_device(cluster, accounts[i], i, Slot::kDesktop);
+  for (std::size_t i = 0; i < residents_; ++i) {
+    make_client(*devices_[i]);
+    HY_TRY_VOID(open(*devices_[i], kLoginWithin));
+  }
   return {};
 }
 
-Status Fleet::add_device(cli::Cluster& cluster, const cli::Account& account, std::size_t person,
-                         Slot slot) {
+Fleet::Device& Fleet::add_device(cli::Cluster& cluster, const cli::Account& account,
+                                 std::size_t person, Slot slot) {
   auto device = std::make_unique<Device>();
   device->person = person;
   device->uid = account.uid;
@@ -62,14 +67,14 @@ Status Fleet::add_device(cli::Cluster& cluster, const cli::Account& account, std
   device->options = cluster.client_options(person, (folder_ / (device->name + ".db")).string());
   device->options.slot = slot;
   device->options.observer = device->tape;
-  make_client(*device);
-  HY_TRY_VOID(open(*device));
-  devices_.push_back(std::move(device));
-  return {};
+  return *devices_.emplace_back(std::move(device));
 }
 
-void Fleet::make_client(Device& device) {
-  device.client = std::make_unique<hy::Client>(device.options);
+void Fleet::make_client(Device& device, std::vector<std::string> entries) {
+  ClientOptions options = device.options;
+  if (!entries.empty()) options.entries = std::move(entries);
+  device.has_come = true;
+  device.client = std::make_unique<hy::Client>(std::move(options));
   Device* const d = &device;
   const bool is_first = d->options.slot == Slot::kDesktop;
   d->client->on_message([this, d, is_first](const Message& m) {
@@ -86,8 +91,8 @@ void Fleet::make_client(Device& device) {
   });
 }
 
-Status Fleet::open(Device& device) {
-  if (auto in = device.client->login(device.who, kLoginWithin); !in)
+Status Fleet::open(Device& device, std::chrono::milliseconds within) {
+  if (auto in = device.client->login(device.who, within); !in)
     return fail(in.error().code, device.name + ": " + in.error().detail);
   return {};
 }
@@ -117,7 +122,7 @@ void Fleet::talk(std::size_t first, double rate, std::uint64_t seed) {
   // A person belongs to one thread.
   std::size_t person = first;
   while (talking_) {
-    write_one(person, random);
+    write_one(*devices_[person], *devices_[person ^ 1U], random);
     person += kThreads;
     if (person >= people_) person = first;
     next += gap;
@@ -125,25 +130,22 @@ void Fleet::talk(std::size_t first, double rate, std::uint64_t seed) {
   }
 }
 
-void Fleet::write_one(std::size_t person, Random& random) {
-  Device& device = *devices_[person];
-  const std::size_t peer = person ^ 1U;
+void Fleet::write_one(Device& device, const Device& peer, Random& random) {
   const std::unique_lock lock(device.client_mutex, std::try_to_lock);
   // Nobody types on a device that is being started.
   if (!lock.owns_lock() || device.is_dying || device.client == nullptr) return;
   const std::uint64_t number = ++device.written;
-  Bytes body = make_body(person, number, random);
+  Bytes body = make_body(device.person, number, random);
   const Time at = Clock::now();
-  auto sent = device.client->send(devices_[peer]->uid, body);
+  auto sent = device.client->send(peer.uid, body);
   // A device that died inside of send() has never said that it kept the message.
   if (device.is_dying) return;
   if (!sent) {
     ++send_errors_;
     return;
   }
-  journal_.sent(sent->id(),
-                {static_cast<int>(person), static_cast<int>(peer), number,
-                 ConversationId::pair(device.uid, devices_[peer]->uid), std::move(body), at});
+  journal_.sent(sent->id(), {static_cast<int>(device.person), static_cast<int>(peer.person), number,
+                             ConversationId::pair(device.uid, peer.uid), std::move(body), at});
 }
 
 void Fleet::read_now_and_then(std::uint64_t seed) {
@@ -172,12 +174,20 @@ Status Fleet::sync_all() {
   return {};
 }
 
+std::size_t Fleet::devices() const {
+  const auto has_come = [](const auto& device) { return device->has_come.load(); };
+  return static_cast<std::size_t>(std::ranges::count_if(devices_, has_come));
+}
+
+bool Fleet::is_online(std::size_t index) const {
+  const Device& device = *devices_[index % devices_.size()];
+  const bool is_there = device.client != nullptr && !device.is_dying;
+  return is_there && device.client->state() == LinkState::kOnline;
+}
+
 std::size_t Fleet::online() const {
   std::size_t n = 0;
-  for (const auto& device : devices_) {
-    const bool is_there = device->client != nullptr && !device->is_dying;
-    n += is_there && device->client->state() == LinkState::kOnline ? 1 : 0;
-  }
+  for (std::size_t i = 0; i < devices_.size(); ++i) n += is_online(i) ? 1 : 0;
   return n;
 }
 
@@ -206,13 +216,13 @@ void Fleet::leave() {
 
 // ---- what happens to devices
 
-Status Fleet::restart(std::size_t index) {
-  Device& device = *devices_[index % devices_.size()];
+Status Fleet::restart(std::size_t index, std::vector<std::string> entries) {
+  Device& device = *devices_[index % residents_];
   const std::unique_lock lock(device.client_mutex, std::try_to_lock);
   if (!lock.owns_lock() || device.is_dying) return fail(Errc::kUnavailable, device.name);
   device.client.reset();
   device.tape->start_again();
-  make_client(device);
+  make_client(device, std::move(entries));
   // It comes online when the cluster lets it: nobody waits here.
   (void)device.client->login(device.who, std::chrono::milliseconds(0));
   return {};

@@ -7,6 +7,7 @@
 #include <signal.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <fstream>
 
@@ -35,7 +36,9 @@ std::string command_of(const RoundOptions& r) {
   std::string out = "hy_chaos --rounds 1 --engine " + std::string(cli::store_kind_name(r.store)) +
                     " --seed " + std::to_string(r.seed);
   if (r.points_max > 0) return out + " --points-max " + std::to_string(r.points_max);
-  if (r.points) return out + " --points";
+  for (std::size_t i = 0; i < r.points_at.size(); ++i)
+    out += (i == 0 ? " --at " : ",") + r.points_at[i];
+  if (r.points) return r.points_at.empty() ? out + " --points" : out;
   char more[160];
   std::snprintf(more, sizeof more,
                 " --seconds %g --rate %g --people %d --gap %g %g --alive %d --lasts %g",
@@ -147,6 +150,7 @@ int main(int argc, char** argv) {
   app.add_flag("--sets", options.sets, "the rounds of an engine share out its kinds");
   app.add_flag("--pairs", plan.pairs, "faults in overlapping pairs");
   app.add_flag("--points", options.round.points, "visit every named place instead");
+  app.add_option("--at", options.round.points_at, "visit only these named places")->delimiter(',');
   app.add_option("--points-max", options.round.points_max,
                  "visit so many named places instead, drawn from the seed");
   app.add_option("--gap", gap, "seconds between two starts: least and most")->expected(2);
@@ -165,7 +169,12 @@ int main(int argc, char** argv) {
   app.add_flag("--list", options.list, "the kinds of faults");
   app.add_flag("--plan", options.plan_only, "print the schedule of the seed and end");
   CLI11_PARSE(app, argc, argv);
-  if (options.round.points_max > 0) options.round.points = true;
+  if (options.round.points_max > 0 || !options.round.points_at.empty()) options.round.points = true;
+  for (const std::string& name : options.round.points_at) {
+    if (std::ranges::count(hooks::kSyncPoints, name, &hooks::SyncPoint::name) > 0) continue;
+    std::printf("no place is called %s; common/hooks/sync_points.h names them\n", name.c_str());
+    return 2;
+  }
   if (gap.size() == 2) {
     plan.gap_min = gap[0];
     plan.gap_max = std::max(gap[0], gap[1]);

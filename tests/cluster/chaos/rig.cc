@@ -111,17 +111,17 @@ Status Rig::open_link(const std::string& from, const std::string& to, const std:
   return {};
 }
 
-Status Rig::open_people_links() {
+Status Rig::open_people_links(const std::string& from) {
   static cli::FreePorts ports;  // held as long as the process: rounds follow each other closely
   for (const auto& [entry, address] : entry_addresses_) {
     HY_TRY(const std::string listen, free_address(ports));
     faults::GateOptions gate;
-    gate.name = "people>" + entry;
+    gate.name = from + ">" + entry;
     gate.listen = listen;
     gate.target = address;
     gate.protocol = GateProtocol::kClient;
     gate.seed = mix64(options_.seed + links_.size());
-    auto made = std::make_unique<Link>("people", entry, nullptr);
+    auto made = std::make_unique<Link>(from, entry, nullptr);
     HY_TRY(made->gate, gates_.open(gate));
     links_.push_back(std::move(made));
   }
@@ -142,7 +142,8 @@ Status Rig::before_start(cli::ServiceSpec& spec) {
   if (spec.name == "mariadb" || spec.name == "redis") return surround_store(spec);
   if (entry_addresses_.empty()) {
     HY_TRY_VOID(read_entry_addresses());
-    HY_TRY_VOID(open_people_links());
+    HY_TRY_VOID(open_people_links("people"));
+    HY_TRY_VOID(open_people_links("roaming"));
   }
   return surround_daemon(spec);
 }

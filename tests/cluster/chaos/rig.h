@@ -35,7 +35,7 @@ struct RigOptions {
 
 /// One way between two parties, and the gate on it.
 struct Link {
-  std::string from;  ///< who dials: "entry-a", "people"
+  std::string from;  ///< who dials: "entry-a", "people", "roaming" (people, by a second way)
   std::string to;    ///< "logic-b", "mariadb", "redis"
   std::unique_ptr<faults::Gate> gate;
   [[nodiscard]] std::string name() const { return from + ">" + to; }
@@ -87,7 +87,7 @@ class Rig {
   Status surround_daemon(cli::ServiceSpec& spec);
   Status open_link(const std::string& from, const std::string& to, const std::string& target,
                    faults::GateProtocol protocol);
-  Status open_people_links();
+  Status open_people_links(const std::string& from);
   Status write_topology(const std::string& daemon, const std::filesystem::path& file);
   [[nodiscard]] std::vector<std::string> names_of(std::string_view tier) const;
   [[nodiscard]] std::string socket_of(const std::string& daemon) const;

@@ -27,6 +27,8 @@ constexpr double kSettleAlone = 15;  // after that everybody is told to sync
 constexpr double kSyncAgain = 10;
 constexpr double kAgreeWithin = 40;  // replicas and entries: digests are compared every 10 s
 constexpr Millis kReadyWithin{90'000};
+constexpr int kNewcomerPairs = 12;  // of a whole tour
+constexpr int kNewcomerPairsFew = 4;
 constexpr double kSentShareMin = 0.5;  // of what was asked: below it the workload was idle
 
 unsigned long long ull(std::uint64_t v) {
@@ -90,13 +92,13 @@ class Round {
     rig.mutant = options_.mutant;
     HY_TRY(rig_, Rig::start(rig));
     fleet_ = std::make_unique<Fleet>(journal_, folder_ / "people");
-    HY_TRY_VOID(fleet_->sign_in(rig_->cluster(), options_.pairs));
+    HY_TRY_VOID(fleet_->sign_in(rig_->cluster(), options_.pairs, newcomer_pairs()));
     rig_->set_fleet(fleet_.get());
     nemesis_ = std::make_unique<Nemesis>(*rig_, plan_);
     began_ = MonoClock::now();
     fleet_->start_talking(options_.rate, options_.seed);
     if (options_.points) {
-      PointsTour tour(*rig_, options_.seed, options_.points_max,
+      PointsTour tour(*rig_, options_.seed, {options_.points_max, options_.points_at},
                       [this](const std::string& line) { say(line); });
       tour_ = tour.run();
     } else {
@@ -108,6 +110,11 @@ class Round {
     drain();
     agree();
     return read_and_judge();
+  }
+
+  [[nodiscard]] int newcomer_pairs() const {
+    if (!options_.points) return 0;
+    return options_.points_max > 0 ? kNewcomerPairsFew : kNewcomerPairs;
   }
 
   void play() {
@@ -158,6 +165,7 @@ class Round {
         said = elapsed();
         say("drain");
       }
+      (void)fleet_->bring_back();
       if (elapsed() > sync_at) {
         sync_at = elapsed() + kSyncAgain;
         sync_all();
@@ -228,6 +236,7 @@ class Round {
   void take_windows() {
     const auto nanos = [](MonoTime t) { return t.time_since_epoch().count(); };
     facts_.healed_at = healed_;
+    facts_.faults = tour_.windows;
     for (const FaultRecord& record : nemesis_->records()) {
       if (!record.has_begun) continue;
       const Planned& p = record.planned;

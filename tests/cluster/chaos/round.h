@@ -18,9 +18,10 @@ struct RoundOptions {
   double rate = 60;  ///< messages a second of all together
   int pairs = 5;     ///< of people
   int mutant = 0;
-  bool keep = false;           ///< the folder of a clean round too
-  bool points = false;         ///< every named place with every deed, instead of a plan
-  std::size_t points_max = 0;  ///< only so many of them, drawn from the seed; 0: all
+  bool keep = false;                   ///< the folder of a clean round too
+  bool points = false;                 ///< every named place with every deed, instead of a plan
+  std::size_t points_max = 0;          ///< only so many of them, drawn from the seed; 0: all
+  std::vector<std::string> points_at;  ///< only these; empty: all
 };
 
 /// How a round ended; the values are exit codes.
