@@ -16,7 +16,7 @@ Ed25519Key Ed25519Key::from_seed(View32 seed) {
   return {std::move(key), public_key};
 }
 
-Signature Ed25519Key::sign(ByteView message) const {
+Signature Ed25519Key::compute(ByteView message) const {
   const MdCtxPtr ctx(EVP_MD_CTX_new());
   HY_CHECK(ctx != nullptr);
   HY_CHECK(EVP_DigestSignInit_ex(ctx.get(), nullptr, nullptr, nullptr, nullptr, key_.get(),
@@ -28,8 +28,8 @@ Signature Ed25519Key::sign(ByteView message) const {
   return out;
 }
 
-bool ed25519_verify(View32 public_key, ByteView message,
-                    std::span<const std::uint8_t, 64> signature) {
+bool ed25519_verify_now(View32 public_key, ByteView message,
+                        std::span<const std::uint8_t, 64> signature) {
   const PkeyPtr key(
       EVP_PKEY_new_raw_public_key_ex(nullptr, "ED25519", nullptr, public_key.data(), 32));
   HY_CHECK(key != nullptr);

@@ -17,7 +17,7 @@ X25519KeyPair X25519KeyPair::from_private(View32 private_key) {
   return X25519KeyPair(std::move(key), public_key);
 }
 
-Result<SecretKey32> X25519KeyPair::derive(View32 peer_public) const {
+Result<SecretKey32> X25519KeyPair::compute(View32 peer_public) const {
   const PkeyPtr peer(
       EVP_PKEY_new_raw_public_key_ex(nullptr, "X25519", nullptr, peer_public.data(), 32));
   HY_CHECK(peer != nullptr);

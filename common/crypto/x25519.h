@@ -28,6 +28,8 @@ class X25519KeyPair {
  private:
   explicit X25519KeyPair(std::shared_ptr<EVP_PKEY> key, const Bytes32& public_key)
       : key_(std::move(key)), public_key_(public_key) {}
+  /// derive(), as OpenSSL does it.
+  [[nodiscard]] Result<SecretKey32> compute(View32 peer_public) const;
 
   std::shared_ptr<EVP_PKEY> key_;
   Bytes32 public_key_;
