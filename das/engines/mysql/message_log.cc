@@ -12,8 +12,6 @@
 namespace hy::das::mysql {
 namespace {
 
-// Sum up to kPackedRowsMin - 1.
-constexpr std::array<std::size_t, 5> kSizes = {16, 8, 4, 2, 1};
 constexpr std::array<std::size_t, 15> kPadded = {1,  2,  4,   8,   16,  24,  32, 48,
                                                  64, 96, 128, 160, 192, 224, 256};
 
@@ -42,14 +40,6 @@ void put_message(sql::PreparedStatement& s, unsigned& index, const AppendItem& i
 
 }  // namespace
 
-std::vector<std::size_t> statement_sizes(std::size_t n) {
-  std::vector<std::size_t> out;
-  for (const std::size_t size : kSizes) {
-    for (; n >= size; n -= size) out.push_back(size);
-  }
-  return out;
-}
-
 std::size_t padded_size(std::size_t n) {
   const auto it = std::ranges::find_if(kPadded, [n](std::size_t size) { return size >= n; });
   HY_CHECK(it != kPadded.end());
@@ -65,25 +55,46 @@ sql::PreparedStatement& MysqlMessageLog::of_size(BySize& kept, std::size_t rows,
 
 bool MysqlMessageLog::raise_heads(std::span<Head> heads) {
   if (heads.size() >= kPackedRowsMin) return raise_packed(heads);
-  // Padded with nothing added to the last one, which leaves its row as it is.
-  const std::size_t rows = padded_size(heads.size());
-  sql::PreparedStatement& s = of_size(raises_, rows, sql_text::raise_heads);
-  Head nothing;
-  nothing.conv = heads.back().conv;
+  // A statement for each number of rows: one round trip a batch is worth more than their memory.
+  sql::PreparedStatement& s = of_size(raises_, heads.size(), [this](std::size_t rows) {
+    return sql_text::raise_heads(rows) + raised_tail();
+  });
   unsigned index = 0;
-  for (std::size_t i = 0; i < rows; ++i) {
-    const Head& head = i < heads.size() ? heads[i] : nothing;
+  for (const Head& head : heads) {
     put(s, ++index, head.conv);
     put(s, ++index, head.added);
     put(s, ++index, head.countable_added);
     put(s, ++index, head.low_place);
     put(s, ++index, head.high_place);
   }
+  if (connection_.is_mariadb()) return take_heads(s, heads);
   s.executeUpdate();
-  return true;
+  return read_heads(heads);
 }
 
-bool MysqlMessageLog::raise_packed(std::span<const Head> heads) {
+std::string MysqlMessageLog::raised_tail() const {
+  return connection_.is_mariadb() ? text(sql_text::kReturningHeads) : std::string();
+}
+
+bool MysqlMessageLog::take_heads(sql::PreparedStatement& raise, std::span<Head> heads) {
+  const auto result = connection_.query(raise);
+  std::size_t found = 0;
+  // Rows come back in the order in which they were raised.
+  while (result->next()) {
+    if (found == heads.size() || conv_of(result->getString(1)) != heads[found].conv) return false;
+    take_head(*result, heads[found++]);
+  }
+  return found == heads.size();
+}
+
+void MysqlMessageLog::take_head(const sql::ResultSet& row, Head& head) {
+  head.seq = row.getUInt64(2);
+  head.countable = row.getUInt64(3);
+  head.ms = row.getInt64(4);
+  head.member_version = row.getUInt64(5);
+}
+
+bool MysqlMessageLog::raise_packed(std::span<Head> heads) {
   const std::span<PackedColumn> columns = std::span(columns_).first(5);
   for (PackedColumn& column : columns) column.clear();
   for (const Head& head : heads) {
@@ -94,14 +105,14 @@ bool MysqlMessageLog::raise_packed(std::span<const Head> heads) {
     columns[4].add_number(head.high_place);
   }
   if (raise_packed_ == nullptr)
-    raise_packed_ = &connection_.prepared(sql_text::raise_heads_packed());
+    raise_packed_ = &connection_.prepared(sql_text::raise_heads_packed() + raised_tail());
   put_packed(*raise_packed_, columns, heads.size());
+  if (connection_.is_mariadb()) return take_heads(*raise_packed_, heads);
   // An upsert that changes a row counts 2; one that makes it (no conversation there) counts 1.
-  return raise_packed_->executeUpdate() == static_cast<int>(2 * heads.size());
+  return raise_packed_->executeUpdate() == static_cast<int>(2 * heads.size()) && read_packed(heads);
 }
 
 bool MysqlMessageLog::read_heads(std::span<Head> heads) {
-  if (heads.size() >= kPackedRowsMin) return read_packed(heads);
   const std::size_t rows = padded_size(heads.size());
   sql::PreparedStatement& s = of_size(reads_, rows, sql_text::read_heads);
   for (std::size_t i = 0; i < rows; ++i) {
@@ -113,10 +124,7 @@ bool MysqlMessageLog::read_heads(std::span<Head> heads) {
     const ConversationId conv = conv_of(result->getString(1));
     const auto it = std::ranges::lower_bound(heads, conv, {}, &Head::conv);
     if (it == heads.end() || it->conv != conv) continue;
-    it->seq = result->getUInt64(2);
-    it->countable = result->getUInt64(3);
-    it->ms = result->getInt64(4);
-    it->member_version = result->getUInt64(5);
+    take_head(*result, *it);
     ++found;
   }
   return found == heads.size();
@@ -131,11 +139,7 @@ bool MysqlMessageLog::read_packed(std::span<Head> heads) {
   const auto result = connection_.query(*read_packed_);
   std::size_t found = 0;
   while (result->next()) {
-    Head& head = heads[result->getUInt(1) - 1];
-    head.seq = result->getUInt64(2);
-    head.countable = result->getUInt64(3);
-    head.ms = result->getInt64(4);
-    head.member_version = result->getUInt64(5);
+    take_head(*result, heads[result->getUInt(1) - 1]);
     ++found;
   }
   return found == heads.size();
@@ -220,14 +224,11 @@ bool MysqlMessageLog::insert_rows(std::span<const AppendItem* const> items,
     if (chunk >= kPackedRowsMin) {
       if (!insert_packed(items.first(chunk), placed.first(chunk))) return false;
     } else {
-      std::size_t at = 0;
-      for (const std::size_t rows : statement_sizes(chunk)) {
-        sql::PreparedStatement& s = of_size(inserts_, rows, sql_text::insert_messages);
-        unsigned index = 0;
-        for (const std::size_t end = at + rows; at < end; ++at)
-          put_message(s, index, *items[at], placed[at].seq, placed[at].ordinal, placed[at].ms);
-        s.executeUpdate();
-      }
+      sql::PreparedStatement& s = of_size(inserts_, chunk, sql_text::insert_messages);
+      unsigned index = 0;
+      for (std::size_t at = 0; at < chunk; ++at)
+        put_message(s, index, *items[at], placed[at].seq, placed[at].ordinal, placed[at].ms);
+      s.executeUpdate();
     }
     items = items.subspan(chunk);
     placed = placed.subspan(chunk);
@@ -251,13 +252,12 @@ FastAppend MysqlMessageLog::append_fast(std::span<const AppendItem* const> items
     Transaction transaction(connection_);
     if (!mutant(Mutant::kSeqBeforeLock)) raised = raise_heads(heads);
     sync_point("das.after_lock");
-    const bool all_there = read_heads(heads);
     std::size_t at = 0;
     const bool judged_now = std::ranges::all_of(items, [&](const AppendItem* item) {
       while (heads[at].conv != item->conv) ++at;
       return heads[at].member_version == item->member_version;
     });
-    if (!raised || !all_there || !judged_now || !predecessors_stand(items)) {
+    if (!raised || !judged_now || !predecessors_stand(items)) {
       out.result = FastResult::kRolledBack;
       out.why = {Errc::kMembersChanged, "row by row", {}};
       return out;

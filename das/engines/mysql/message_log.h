@@ -41,9 +41,14 @@ class MysqlMessageLog final : public MessageLog {
   using BySize = std::array<sql::PreparedStatement*, 257>;
   template <class Make>
   sql::PreparedStatement& of_size(BySize& kept, std::size_t rows, Make make);
-  /// False: batch_place is not whole, and not every head was raised.
+  /// Raises, locks and fills in. False: not all of them are there, or batch_place is not whole.
   bool raise_heads(std::span<Head> heads);
-  bool raise_packed(std::span<const Head> heads);
+  bool raise_packed(std::span<Head> heads);
+  /// What a raise ends with: MariaDB gives the raised rows back, MySQL has to be asked for them.
+  [[nodiscard]] std::string raised_tail() const;
+  /// Runs a raise that gives its rows back.
+  bool take_heads(sql::PreparedStatement& raise, std::span<Head> heads);
+  static void take_head(const sql::ResultSet& row, Head& head);
   /// False: not all of them are there.
   bool read_heads(std::span<Head> heads);
   bool read_packed(std::span<Head> heads);
@@ -64,9 +69,6 @@ class MysqlMessageLog final : public MessageLog {
   std::array<PackedColumn, 12> columns_;
 };
 
-/// How `n` rows, fewer than are packed, are written with statements of a few fixed sizes, each
-/// prepared once per connection: greedy from the largest.
-std::vector<std::size_t> statement_sizes(std::size_t n);
 /// The smallest fixed size that holds n: 1 .. 256 (for lists that are padded).
 std::size_t padded_size(std::size_t n);
 

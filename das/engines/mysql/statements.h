@@ -35,6 +35,9 @@ inline constexpr std::string_view kRaiseHeadsTail =
     " head_seq = head_seq + VALUES(head_seq), countable_head = countable_head + "
     "VALUES(countable_head),"
     " head_ms = GREATEST(head_ms, VALUES(head_ms))";
+// MariaDB alone: the raised rows, so that nothing names the conversations a second time.
+inline constexpr std::string_view kReturningHeads =
+    " RETURNING conv, head_seq, countable_head, head_ms, member_version";
 inline std::string raise_heads(std::size_t rows) {
   return multi_row(
       "INSERT INTO conversation (conv, head_seq, countable_head, low_last, high_last, head_ms) "
