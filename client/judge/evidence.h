@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -86,6 +87,45 @@ struct FaultWindow {
   bool was_felt = true;  ///< health before and after differed; false: the fault did nothing
 };
 
+/// A frame of a connection between a device and its entry, as whoever taps the line has it.
+struct TappedFrame {
+  enum class Kind : std::uint8_t { kHello, kHandshake, kData, kOther };
+  Kind kind = Kind::kData;
+  Bytes body;
+};
+struct TappedConnection {
+  std::string name;
+  std::vector<TappedFrame> to_server;
+  std::vector<TappedFrame> to_client;
+};
+/// What nobody may read on the line: a message's text, a password, a token.
+struct Canary {
+  std::string what;
+  Bytes bytes;
+};
+/// A recording, or a part of one, that was sent to an entry once more.
+struct Playback {
+  std::string what;               ///< "3 frames of people>entry-a 2"
+  bool has_ended = false;         ///< the entry closed the connection
+  bool met_handshake = false;     ///< it answered the recorded HANDSHAKE_1
+  std::uint64_t data_frames = 0;  ///< that it said
+};
+/// What the servers hold, without their processes.
+struct ServerState {
+  StoreDump store;
+  std::vector<RouterDump> routers;
+  std::vector<EntrySession> sessions;
+  std::uint64_t logins = 0;  ///< that the entries counted
+};
+/// What was recorded on the lines, and what became of it when it was played again.
+struct WireEvidence {
+  std::vector<TappedConnection> taps;
+  std::vector<Canary> canaries;
+  std::vector<Playback> playbacks;
+  ServerState before;  ///< the playbacks; nothing else happened until `after` was read
+  ServerState after;
+};
+
 /// Everything that a verdict stands on.
 struct Evidence {
   std::vector<History> histories;  ///< one per device
@@ -97,6 +137,7 @@ struct Evidence {
   Nanos dumped_at = 0;         ///< routers and entries were read then; 0: when the run ended
   bool has_store = false;      ///< the dump of the stores is whole
   bool has_placement = false;  ///< routers and entries were dumped
+  std::optional<WireEvidence> wire{};  ///< nothing: no line was tapped; of this process alone
 };
 
 inline constexpr Nanos kSecond = 1'000'000'000;

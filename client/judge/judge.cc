@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "client/judge/cursor.h"
@@ -12,14 +13,15 @@
 #include "client/judge/receipts.h"
 #include "client/judge/sessions.h"
 #include "client/judge/speed.h"
+#include "client/judge/tapped.h"
 
 namespace hy::judge {
 namespace {
 
-constexpr std::array kCheckers{check_loss,    check_honest, check_dup,    check_order, check_agree,
-                               check_fifo,    check_ryw,    check_cursor, check_gap,   check_sync,
-                               check_receipt, check_unread, check_kick,   check_pres,  check_acl,
-                               check_avail,   check_flow,   check_recover};
+constexpr std::array kCheckers{
+    check_loss,   check_honest, check_dup,  check_order,   check_agree,  check_fifo,  check_ryw,
+    check_cursor, check_gap,    check_sync, check_receipt, check_unread, check_kick,  check_pres,
+    check_acl,    check_avail,  check_flow, check_recover, check_wire,   check_replay};
 
 void look_at_histories(const Evidence& evidence, std::vector<Gap>& out) {
   if (evidence.histories.empty()) out.push_back({Missing::kNoHistory, "no client wrote anything"});
@@ -48,6 +50,19 @@ void look_at_histories(const Evidence& evidence, std::vector<Gap>& out) {
     out.push_back({Missing::kNoMessage, "nothing was acknowledged"});
 }
 
+void look_at_taps(const WireEvidence& wire, std::vector<Gap>& out) {
+  const auto has_data = [](const TappedConnection& tap) {
+    const auto is_data = [](const TappedFrame& f) { return f.kind == TappedFrame::Kind::kData; };
+    return std::ranges::any_of(tap.to_server, is_data) &&
+           std::ranges::any_of(tap.to_client, is_data);
+  };
+  if (std::ranges::none_of(wire.taps, has_data))
+    out.push_back({Missing::kTap, "no tapped connection carried anything"});
+  if (wire.canaries.empty()) out.push_back({Missing::kTap, "nothing to look for on the lines"});
+  if (std::ranges::none_of(wire.playbacks, &Playback::met_handshake))
+    out.push_back({Missing::kTap, "no entry answered a handshake that was played again"});
+}
+
 std::vector<Gap> missing_in(const Evidence& evidence, const Rules& rules) {
   std::vector<Gap> out;
   look_at_histories(evidence, out);
@@ -55,6 +70,7 @@ std::vector<Gap> missing_in(const Evidence& evidence, const Rules& rules) {
     out.push_back({Missing::kStoreDump, "the stores were not read"});
   if (rules.needs_placement && (!evidence.has_placement || evidence.dumped_at == 0))
     out.push_back({Missing::kPlacement, "routers and entries were not read"});
+  if (evidence.wire) look_at_taps(*evidence.wire, out);
   for (const FaultWindow& fault : evidence.faults) {
     if (!fault.was_felt) out.push_back({Missing::kFaultNotFelt, fault.kind + " did nothing"});
   }
@@ -64,13 +80,14 @@ std::vector<Gap> missing_in(const Evidence& evidence, const Rules& rules) {
 }  // namespace
 
 std::string_view missing_name(Missing missing) {
-  static constexpr std::array<std::string_view, 7> kNames{"no history",
+  static constexpr std::array<std::string_view, 8> kNames{"no history",
                                                           "client without end",
                                                           "broken history",
                                                           "no dump of the stores",
                                                           "no dump of routers and entries",
                                                           "no message",
-                                                          "fault not felt"};
+                                                          "fault not felt",
+                                                          "tapped lines"};
   return kNames[static_cast<std::size_t>(missing)];
 }
 

@@ -16,6 +16,7 @@ enum class Missing : std::uint8_t {
   kPlacement,      ///< routers and entries were not read, and the rules want them
   kNoMessage,      ///< nothing was sent, or nothing acknowledged: an idle workload proves nothing
   kFaultNotFelt,   ///< a declared fault did nothing
+  kTap,            ///< lines were tapped and carried nothing, or nothing of it could be played
 };
 std::string_view missing_name(Missing missing);
 

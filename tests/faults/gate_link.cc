@@ -83,6 +83,10 @@ Link::Link(GateState& gate, Socket client)
   } else if (gate.options.protocol == GateProtocol::kMysql) {
     commits_ = std::make_unique<CommitWatch>([&gate] { return gate.decide_commit(); });
   }
+  if (gate.recordings.size() < gate.record_connections) {
+    recording_ = gate.recordings.size();
+    gate.recordings.emplace_back();
+  }
 }
 
 void Link::start() {
@@ -205,7 +209,14 @@ void Link::ended(Pipe& p, bool by_reset) {
   pump(p);
 }
 
+void Link::record(Direction d, std::string_view in) {
+  if (!recording_) return;
+  std::string& kept = gate_.recordings[*recording_].way[static_cast<std::size_t>(d)];
+  kept += in.substr(0, gate_.record_bytes - std::min(gate_.record_bytes, kept.size()));
+}
+
 void Link::took(Pipe& p, std::string_view in) {
+  record(p.direction, in);
   if (commits_) {
     took_mysql(p, in);
     return;

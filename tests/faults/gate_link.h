@@ -45,6 +45,9 @@ struct GateState {
   CommitFault commits;
   GateCounters counters;
   std::set<std::shared_ptr<Link>> links;
+  std::size_t record_connections = 0;
+  std::size_t record_bytes = 0;
+  std::vector<GateRecording> recordings;
 
   LinkFault& fault(Direction d) { return faults[static_cast<std::size_t>(d)]; }
   [[nodiscard]] bool vanishes() const { return faults[0].vanish || faults[1].vanish; }
@@ -102,6 +105,7 @@ class Link : public std::enable_shared_from_this<Link> {
   void ended(Pipe& p, bool by_reset);
   void took(Pipe& p, std::string_view in);
   void took_mysql(Pipe& p, std::string_view in);
+  void record(Direction d, std::string_view in);
   void enqueue(Pipe& p, std::string bytes);
   void enqueue_piece(Pipe& p, std::string bytes, bool is_fin);
   void pump(Pipe& p);
@@ -115,6 +119,7 @@ class Link : public std::enable_shared_from_this<Link> {
   Pipe to_server_;
   Pipe to_client_;
   std::unique_ptr<CommitWatch> commits_;
+  std::optional<std::size_t> recording_;  // its place among the gate's
   bool is_linked_ = false;
   bool is_over_ = false;
   bool is_holed_ = false;  // something vanished: the two ends no longer agree on this stream

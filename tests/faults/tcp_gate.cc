@@ -212,6 +212,17 @@ void Gate::retarget(std::string target) {
   });
 }
 
+void Gate::record(std::size_t connections, std::size_t bytes) {
+  impl_->on_thread([&] {
+    impl_->state.record_connections = connections;
+    impl_->state.record_bytes = bytes;
+  });
+}
+
+std::vector<GateRecording> Gate::recordings() const {
+  return impl_->on_thread([&] { return impl_->state.recordings; });
+}
+
 void Gate::heal() {
   impl_->on_thread([&] {
     GateState& s = impl_->state;

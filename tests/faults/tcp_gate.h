@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "common/base/clock.h"
 #include "common/base/result.h"
@@ -102,6 +103,14 @@ struct GateCounters {
   [[nodiscard]] std::uint64_t felt() const;
 };
 
+/// What one connection carried, as its two ends wrote it: before any fault of the gate.
+struct GateRecording {
+  std::array<std::string, 2> way{};  ///< by Direction, from the first byte, at most as asked
+  [[nodiscard]] const std::string& operator[](Direction d) const {
+    return way[static_cast<std::size_t>(d)];
+  }
+};
+
 struct GateOptions {
   std::string name{};                  ///< for messages
   std::string listen = "127.0.0.1:0";  ///< "IP:PORT" (0: any) or "unix:/path"
@@ -144,6 +153,9 @@ class Gate {
   void set_commits(const CommitFault& fault);
   /// Where connections that come from now on are led.
   void retarget(std::string target);
+  /// Records the first `connections` that come from now on, `bytes` of each way. Call it once.
+  void record(std::size_t connections, std::size_t bytes);
+  [[nodiscard]] std::vector<GateRecording> recordings() const;
   /// Ends every fault. Connections that missed bytes stay doomed (LinkFault::vanish).
   void heal();
   [[nodiscard]] GateCounters counters() const;

@@ -19,7 +19,7 @@ constexpr std::uint64_t kFirstSeed = 10'001;
 
 std::vector<Plant> all_plants() {
   std::vector<Plant> out = plants_of_messages();
-  for (const auto& more : {plants_of_marks(), plants_of_sessions()})
+  for (const auto& more : {plants_of_marks(), plants_of_sessions(), plants_of_lines()})
     out.insert(out.end(), more.begin(), more.end());
   return out;
 }

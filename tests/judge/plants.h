@@ -31,5 +31,6 @@ struct Plant {
 std::vector<Plant> plants_of_messages();
 std::vector<Plant> plants_of_marks();
 std::vector<Plant> plants_of_sessions();
+std::vector<Plant> plants_of_lines();
 
 }  // namespace hy::judge

@@ -102,6 +102,7 @@ Evidence World::run() {
     for (const auto& [uid, m] : log.members)
       out.store.members.push_back({uid, log.conv, m.join, m.leave, m.read, unread(log, uid)});
   }
+  out.wire = wire_of(out, random_.next());
   return out;
 }
 

@@ -125,4 +125,7 @@ class World {
   bool has_left_ = false;
 };
 
+/// Tapped lines and playbacks of a history.
+WireEvidence wire_of(const Evidence& evidence, std::uint64_t seed);
+
 }  // namespace hy::judge
