@@ -35,6 +35,7 @@ struct Options {
 std::string command_of(const RoundOptions& r) {
   std::string out = "hy_chaos --rounds 1 --engine " + std::string(cli::store_kind_name(r.store)) +
                     " --seed " + std::to_string(r.seed);
+  if (r.points && r.pairs != RoundOptions{}.pairs) out += " --people " + std::to_string(r.pairs);
   if (r.points_max > 0) return out + " --points-max " + std::to_string(r.points_max);
   for (std::size_t i = 0; i < r.points_at.size(); ++i)
     out += (i == 0 ? " --at " : ",") + r.points_at[i];
