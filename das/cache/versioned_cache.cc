@@ -12,6 +12,13 @@ const VersionedCache::Entry* VersionedCache::find(const ConversationId& conv) co
   return nullptr;
 }
 
+void VersionedCache::prefetch(const ConversationId& conv) const {
+  young_heads_.prefetch(conv);
+  if (conv.is_group()) return;
+  young_counters_.prefetch(Uid{conv.hi});
+  young_counters_.prefetch(Uid{conv.lo});
+}
+
 void VersionedCache::fill(const CommittedHead& head, std::int64_t read_ms, std::int64_t now_ms) {
   // A read "from the future" is a clock that stepped: it must not live longer than one made now.
   const bool blind = mutant(Mutant::kCacheFilledWithoutVersion);

@@ -2,9 +2,9 @@
 
 #include <cstdint>
 #include <optional>
-#include <unordered_map>
 #include <vector>
 
+#include "common/flat/flat_map.h"
 #include "das/storage/types.h"
 
 namespace hy::das {
@@ -29,6 +29,9 @@ class VersionedCache {
   VersionedCache(std::size_t entries_max, std::uint64_t first_stamp)
       : entries_max_(entries_max), stamp_(first_stamp), base_(first_stamp) {}
 
+  /// Begins to fetch what fill() and changed() will look at: with many conversations every look-up
+  /// is a miss of the processor's caches, and those of a batch overlap when asked for together.
+  void prefetch(const ConversationId& conv) const;
   void fill(const CommittedHead& head, std::int64_t read_ms, std::int64_t now_ms);
   [[nodiscard]] std::optional<CommittedHead> head(const ConversationId& conv,
                                                   std::int64_t now_ms) const;
@@ -43,8 +46,8 @@ class VersionedCache {
     std::int64_t head_ms = 0;
     std::int64_t expires_ms = 0;
   };
-  using Heads = std::unordered_map<ConversationId, Entry>;
-  using Counters = std::unordered_map<Uid, std::uint64_t>;
+  using Heads = FlatMap<ConversationId, Entry>;
+  using Counters = FlatMap<Uid, std::uint64_t>;
   [[nodiscard]] const Entry* find(const ConversationId& conv) const;
 
   std::size_t entries_max_;

@@ -1,9 +1,9 @@
 #pragma once
 
-#include <unordered_map>
 #include <vector>
 
 #include "common/base/ids.h"
+#include "common/flat/flat_map.h"
 
 namespace hy::das::embedded {
 
@@ -27,6 +27,9 @@ class HeadCache {
   /// entries_max: it starts anew when full; about 100 bytes each.
   explicit HeadCache(std::size_t entries_max) : entries_max_(entries_max) {}
 
+  /// Begins to fetch what find() will look at. With many conversations every look-up is a miss of
+  /// the processor's caches; those of a batch overlap when all of them are asked for first.
+  void prefetch(const ConversationId& conv) const { heads_.prefetch(conv); }
   /// nullptr: ask the file. Until the next call of another method.
   [[nodiscard]] const Head* find(const ConversationId& conv) const {
     const auto it = heads_.find(conv);
@@ -53,7 +56,7 @@ class HeadCache {
 
  private:
   std::size_t entries_max_;
-  std::unordered_map<ConversationId, Head> heads_;
+  FlatMap<ConversationId, Head> heads_;
   std::vector<std::pair<ConversationId, Head>> staged_;
 };
 

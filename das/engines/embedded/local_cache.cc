@@ -12,6 +12,7 @@ LocalCache::LocalCache(const Clock& clock, std::size_t entries_max)
 void LocalCache::committed(std::span<const CommittedHead> heads) {
   const std::int64_t now_ms = clock_.wall_ms();
   const std::scoped_lock guard(mutex_);
+  for (const CommittedHead& head : heads) cache_.prefetch(head.conv);
   for (const CommittedHead& head : heads) {
     cache_.fill(head, now_ms, now_ms);
     if (head.conv.is_group()) continue;

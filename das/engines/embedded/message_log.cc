@@ -204,6 +204,7 @@ FastAppend SqliteMessageLog::append_fast(std::span<const AppendItem* const> item
     const std::int64_t now_ms = link_.now_ms();
     out.heads.reserve(items.size());
     HY_TRY(auto use, AppendStatements::prepare(db));
+    for (const AppendItem* item : items) link_.heads().prefetch(item->conv);
     for (std::size_t from = 0; from < items.size();) {
       std::size_t to = from + 1;
       while (to < items.size() && items[to]->conv == items[from]->conv) ++to;
