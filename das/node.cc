@@ -73,8 +73,11 @@ void Node::drain() {
 
 void Node::lane_works(std::size_t lane) {
   loop_.post([this, lane] {
-    health_.lane_works(lane);
+    const bool is_back = health_.lane_works(lane);
+    const bool was_up = health_.is_up();
     judge();
+    // Too short to be announced as down, and yet some were told that nothing is stored.
+    if (is_back && was_up && health_.is_up()) service_->announce();
   });
 }
 

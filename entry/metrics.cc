@@ -17,7 +17,7 @@ constexpr NamedType kTypes[] = {
     {0x0102, "push_ack"},  {0x0103, "read"},    {0x0104, "message_state"}, {0x0201, "sync"},
     {0x0202, "pull"},      {0x0203, "history"}, {0x0204, "recents"},       {0x0301, "user_lookup"},
     {0x0302, "block"},     {0x4001, "push"},    {0x4002, "receipt"},       {0x4003, "kicked"},
-    {0x4004, "sync_hint"}, {0x4005, "goaway"},  {0x4006, "read_mark"},
+    {0x4004, "sync_hint"}, {0x4005, "goaway"},  {0x4006, "read_mark"},     {0x4007, "store_back"},
 };
 
 // Codes that an entry gives by itself; what logic refuses is counted by logic.

@@ -20,6 +20,7 @@
 #include "logic/config.h"
 #include "logic/delivery/receipts.h"
 #include "logic/delivery/send_pipeline.h"
+#include "logic/delivery/store_return.h"
 #include "logic/metrics.h"
 #include "logic/rpc/admin_service.h"
 #include "logic/rpc/das_client.h"
@@ -141,6 +142,7 @@ struct Node::Impl {
   PairFactsCache facts;
   Rates rates;
   Relay relay;
+  StoreReturn store_return;
   Receipts receipts;
   SendPipeline pipeline;
   AuthFence fence;
@@ -198,8 +200,10 @@ Node::Impl::Impl(const config::Start& from, const Clock& its_clock, Random& its_
       rates(rate_limits(start.values), size("logic.rate_users")),
       relay(deliverer, facts, turn_clock,
             {.recheck_after = start.values.duration("logic.recheck_after")}),
+      store_return(deliverer, turn_clock, {}),
       receipts(deliverer, trace, turn_clock),
-      pipeline({das, das, deliverer, relay, facts, trace, rates, turn_clock, metrics}),
+      pipeline(
+          {das, das, deliverer, relay, store_return, facts, trace, rates, turn_clock, metrics}),
       fence(das, turn_clock, {}),
       counters(das, turn_clock, kLookUpWithin),
       grants(start.values.secret("logic.token_key"), seconds("logic.grant_life")),
@@ -229,6 +233,7 @@ Node::Impl::Impl(const config::Start& from, const Clock& its_clock, Random& its_
                   user_lookup, block},
                  {start.values.duration("logic.queue_wait")}) {
   router.connect(deliverer);
+  das.on_store_back([this] { store_return.returned(); });
   entries.connect(dispatcher, receipts);
   for (const std::string_view method : {kEntryMethod, kDasMethod, kRouterMethod})
     loop.show_traffic(std::string(method), registry);
@@ -301,6 +306,7 @@ Status Node::Impl::open() {
   loop.at_turn_end([this] { turn_end(); });
   loop.every(kHousekeeping, [this] {
     das.tick();
+    store_return.look();
     look_at_peers();
   });
   look_at_peers();

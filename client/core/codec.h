@@ -34,6 +34,7 @@ struct Type {
   static constexpr std::uint16_t kSyncHint = 0x4004;
   static constexpr std::uint16_t kGoAway = 0x4005;
   static constexpr std::uint16_t kReadMark = 0x4006;
+  static constexpr std::uint16_t kStoreBack = 0x4007;
 };
 
 struct LoginFields {

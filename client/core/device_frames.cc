@@ -17,6 +17,7 @@ Errc Device::on_frame(Turn& turn, MonoTime now, const wire::Inner& inner) {
       turn.ladder(event_at(LadderEvent::Kind::kSyncHint, now));
       sync_.want(now, Sync::Reason::kHint);
       return Errc::kOk;
+    case Type::kStoreBack: outbox_.store_is_back(now); return Errc::kOk;
     case Type::kReadMark: {
       const auto mark = decode_read_mark(inner.body);
       if (!mark) return mark.error().code;

@@ -225,6 +225,8 @@ std::unique_ptr<OutboxRecord> Outbox::answered(Turn& turn, MonoTime now, const C
   item.refusals = 0;
   const Millis recheck = std::max(outcome.recheck_after, settings_.resend_min);
   item.due = now + recheck + jitter(random, settings_.resend_min);
+  // The store came back while this answer was on its way.
+  if (item.sent <= store_back_at_) item.due = now;
   turn.ladder(event_of(LadderEvent::Kind::kRelayed, now, item.record));
   if (item.record.step != Step::kRelayed) {
     item.record.step = Step::kRelayed;
@@ -240,6 +242,16 @@ std::unique_ptr<OutboxRecord> Outbox::answered(Turn& turn, MonoTime now, const C
     turn.writes.emplace_back(DropOutbox{id});
   }
   return nullptr;
+}
+
+void Outbox::store_is_back(MonoTime now) {
+  store_back_at_ = now;
+  for (auto& [conversation, line] : lines_) {
+    for (Item& item : line.items) {
+      const bool rests = item.record.step == Step::kRelayed && !item.in_flight;
+      if (rests) item.due = std::min(item.due, now);
+    }
+  }
 }
 
 std::unique_ptr<OutboxRecord> Outbox::seen_in_log(Turn& turn, MonoTime now, const ClientMsgId& id,

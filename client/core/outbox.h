@@ -84,6 +84,8 @@ class Outbox {
   /// REFUSED for `id`.
   void refused(Turn& turn, MonoTime now, const ClientMsgId& id, Errc code, Millis retry_after,
                Random& random);
+  /// The server says that its store works again: what was only RELAYED is due.
+  void store_is_back(MonoTime now);
   /// The message was seen in the log (PULL, PUSH): as good as STORED. Same return.
   std::unique_ptr<OutboxRecord> seen_in_log(Turn& turn, MonoTime now, const ClientMsgId& id,
                                             Seq seq);
@@ -138,6 +140,7 @@ class Outbox {
   FlatMap<ClientMsgId, std::uint64_t> aside_order_;
   std::size_t in_flight_ = 0;
   MonoTime paused_until_{};
+  MonoTime store_back_at_{};  ///< when the server last said so
   std::uint64_t next_order_ = 1;
   bool is_connected_ = false;
 };

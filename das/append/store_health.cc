@@ -11,8 +11,10 @@ void StoreHealth::lane_failed(std::size_t lane, MonoTime now, const Error& why) 
   why_ = why;
 }
 
-void StoreHealth::lane_works(std::size_t lane) {
+bool StoreHealth::lane_works(std::size_t lane) {
+  const bool had_failed = lanes_[lane].failing_since.has_value();
   lanes_[lane] = {true, std::nullopt};
+  return had_failed;
 }
 
 bool StoreHealth::judge(MonoTime now) {

@@ -19,7 +19,8 @@ class StoreHealth {
   StoreHealth(std::size_t lanes, Millis down_after) : down_after_(down_after), lanes_(lanes) {}
 
   void lane_failed(std::size_t lane, MonoTime now, const Error& why);
-  void lane_works(std::size_t lane);
+  /// True: it had failed since it last worked.
+  bool lane_works(std::size_t lane);
   /// Judges; true: is_up() has changed since the last call.
   bool judge(MonoTime now);
   [[nodiscard]] bool is_up() const { return up_; }

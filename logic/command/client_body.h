@@ -13,6 +13,7 @@ namespace hy::logic {
 inline constexpr std::uint16_t kTypePush = 0x4001;
 inline constexpr std::uint16_t kTypeReceipt = 0x4002;
 inline constexpr std::uint16_t kTypeReadMark = 0x4006;
+inline constexpr std::uint16_t kTypeStoreBack = 0x4007;
 /// An acknowledgement has its request's number with this bit.
 inline constexpr std::uint16_t kAckBit = 0x8000;
 /// Inner flag: the body is client.v1.Refused.

@@ -154,6 +154,7 @@ void SendPipeline::push(const OpPtr& op, const StoredMessage& message) {
 
 void SendPipeline::relay(const OpPtr& op, const Error& why) {
   op->turn.release();
+  p_.store_return.not_taken(op->order.sender, op->began);
   if (const Status may = p_.relay.may_relay(op->order.conversation, op->order.sender); !may) {
     return refuse(op, may.error().code == Errc::kStoreDown
                           ? Error{why.code, may.error().detail, p_.relay.recheck_after()}

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "logic/delivery/relay.h"
+#include "logic/delivery/store_return.h"
 #include "logic/delivery/trace_ring.h"
 #include "logic/domain/pair_facts_cache.h"
 #include "logic/ports/message_log_port.h"
@@ -48,6 +49,7 @@ class SendPipeline {
     RelationPort& relations;
     Deliverer& deliverer;
     Relay& relay;
+    StoreReturn& store_return;
     PairFactsCache& facts;
     TraceRing& trace;
     Rates& rates;

@@ -79,6 +79,7 @@ void DasClient::learn(std::size_t peer, const pb::DataAnswerBatch& batch) {
       marks_ = {batch.store_epoch(), batch.clock_steps()};
     }
     metrics_.store_up(store_up());
+    if (batch.store_up() && store_back_) store_back_();
   }
   if (batch.has_goodbye()) peers_[peer].is_leaving = true;
 }

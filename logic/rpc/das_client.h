@@ -42,6 +42,9 @@ class DasClient final : public MessageLogPort, public RelationPort, public Accou
   void on_up(std::size_t peer, Out stream);
   void on_batch(std::size_t peer, hy::das::v1::DataAnswerBatch& batch);
   void on_down(std::size_t peer);
+  /// `heard` is called whenever a das says that its store works: at its hello, and when a lane of
+  /// it that had failed works again. It must not ask this client anything.
+  void on_store_back(std::move_only_function<void()> heard) { store_back_ = std::move(heard); }
   /// Every 50 ms or so: ends what nobody answered.
   void tick();
   [[nodiscard]] std::size_t pending() const { return appends_.size() + calls_.size(); }
@@ -129,6 +132,7 @@ class DasClient final : public MessageLogPort, public RelationPort, public Accou
   Metrics& metrics_;
   Options options_;
   StoreMarks marks_;
+  std::move_only_function<void()> store_back_;
   flow::RetryBudget retries_;
   std::uint64_t last_id_ = 0;
   FlatMap<std::uint64_t, PendingAppend> appends_;

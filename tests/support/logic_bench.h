@@ -19,6 +19,7 @@
 #include "logic/command/user_lookup.h"
 #include "logic/delivery/receipts.h"
 #include "logic/delivery/send_pipeline.h"
+#include "logic/delivery/store_return.h"
 #include "tests/support/fake_ports.h"
 
 namespace hy::logic::test {
@@ -61,8 +62,10 @@ struct LogicBench {
   PairFactsCache facts{1'000};
   Rates rates;
   Relay relay{deliverer, facts, clock, {}};
+  StoreReturn store_return{deliverer, clock, {}};
   Receipts receipts{deliverer, trace, clock};
-  SendPipeline pipeline{{log, relations, deliverer, relay, facts, trace, rates, clock, metrics}};
+  SendPipeline pipeline{
+      {log, relations, deliverer, relay, store_return, facts, trace, rates, clock, metrics}};
   AuthFence fence{accounts, clock, {}};
   ChangeCounters counters{log, clock, Millis{1'000}};
   Grants grants{seed, std::chrono::seconds{600}};

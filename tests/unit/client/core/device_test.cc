@@ -141,6 +141,19 @@ TEST_F(DeviceTest, RelayedIsKeptAndBecomesStoredWhenTheStoreIsBack) {
   EXPECT_EQ(bob->bodies().size(), 2u) << "moved, not shown twice";
 }
 
+TEST_F(DeviceTest, WhenTheServerSaysThatTheStoreIsBackNobodyWaitsForARecheck) {
+  auto alice = online("alice");
+  auto bob = online("bob");
+  world.server.knobs.relays = true;
+  const auto one = alice->send(kBob, "one");
+  world.run_for(Millis{200});
+  ASSERT_EQ(alice->step_of(*one), Step::kRelayed);
+  world.server.knobs.relays = false;
+  world.server.inject(kAlice, Type::kStoreBack, 0, {});
+  world.run_for(Millis{200});
+  EXPECT_EQ(alice->step_of(*one), Step::kDelivered);
+}
+
 TEST_F(DeviceTest, AHoleIsPulledSoonAndNothingAboveItIsAcknowledged) {
   auto bob = online("bob");
   world.server.write(kAlice, kBob, "m1");

@@ -208,6 +208,31 @@ TEST_F(OutboxTest, AGapBehindRelayedOnesBringsThemAllAtOnce) {
       << "one round trip, not one for each of them";
 }
 
+TEST_F(OutboxTest, TheStoresReturnBringsWhatWasRelayedAtOnce) {
+  outbox.connected(now);
+  std::vector<ClientMsgId> relayed;
+  for (std::uint64_t n = 1; n <= 3; ++n) relayed.push_back(put(n));
+  due();
+  for (const auto& id : relayed)
+    EXPECT_EQ(outbox.answered(turn, now, id, {.recheck_after = Millis{20'000}}, random), nullptr);
+  now += Millis{5};
+  const auto fresh = put(4);
+  EXPECT_EQ(due_bodies(), (List{"m4"}));
+  now += Millis{5};
+  outbox.store_is_back(now);
+  EXPECT_EQ(outbox.wake_at(), now);
+  EXPECT_EQ(due_bodies(), (List{"m1", "m2", "m3"})) << "m4 is on its way";
+  // Its answer was on its way when the store came back: it does not wait for a recheck time.
+  now += Millis{5};
+  EXPECT_EQ(outbox.answered(turn, now, fresh, {.recheck_after = Millis{5'000}}, random), nullptr);
+  EXPECT_EQ(due_bodies(), (List{"m4"}));
+  // What is relayed again after the return waits as before: the hint makes no loop.
+  now += Millis{5};
+  EXPECT_EQ(outbox.answered(turn, now, fresh, {.recheck_after = Millis{5'000}}, random), nullptr);
+  EXPECT_TRUE(due_bodies().empty());
+  EXPECT_GE(outbox.wake_at(), now + settings.resend_min);
+}
+
 TEST_F(OutboxTest, AfterARestartTheOldOrderAndAgesHold) {
   OutboxRecord old;
   put_be(old.id.bytes.data(), std::uint64_t{1});

@@ -14,7 +14,7 @@ TEST(StoreHealth, UpWhenEveryLaneHasWritten) {
   StoreHealth health(2, Millis{2'000});
   EXPECT_FALSE(health.judge(at(0)));
   EXPECT_FALSE(health.is_up());
-  health.lane_works(0);
+  EXPECT_FALSE(health.lane_works(0)) << "it has not failed";
   EXPECT_FALSE(health.judge(at(1)));
   health.lane_works(1);
   EXPECT_TRUE(health.judge(at(2)));
@@ -43,7 +43,8 @@ TEST(StoreHealth, AShortFailureIsNotAnnounced) {
   health.lane_works(1);
   health.judge(at(0));
   health.lane_failed(0, at(100), kGone);
-  health.lane_works(0);
+  EXPECT_TRUE(health.lane_works(0)) << "yet whoever it refused has to hear of its return";
+  EXPECT_FALSE(health.lane_works(0));
   EXPECT_FALSE(health.judge(at(5'000)));
   EXPECT_TRUE(health.is_up());
 }

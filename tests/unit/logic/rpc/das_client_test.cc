@@ -261,6 +261,29 @@ TEST_F(DasClientTest, MarksAreLearnt) {
   EXPECT_EQ(client.marks().store_epoch, 5U);
 }
 
+TEST_F(DasClientTest, WhoeverSaysThatItsStoreWorksIsHeard) {
+  int heard = 0;
+  client.on_store_back([&heard] { ++heard; });
+  pb::DataAnswerBatch changed;
+  changed.set_store_changed(true);
+  changed.set_store_up(false);
+  client.on_batch(0, changed);
+  EXPECT_EQ(heard, 0);
+  changed.set_store_up(true);
+  client.on_batch(0, changed);
+  EXPECT_EQ(heard, 1);
+  // A lane of it had failed for so short a time that nothing was announced.
+  client.on_batch(0, changed);
+  EXPECT_EQ(heard, 2);
+  append();
+  const auto [peer, out] = taken();
+  answer(peer, out.id(), 7);
+  EXPECT_EQ(heard, 2) << "an answer is no announcement";
+  down(0);
+  up(0);
+  EXPECT_EQ(heard, 3) << "a das that comes back with a store that works";
+}
+
 TEST_F(DasClientTest, GoodbyeMovesNewWorkAway) {
   pb::DataAnswerBatch goodbye;
   goodbye.mutable_goodbye()->set_code(7004);
