@@ -203,10 +203,8 @@ TEST_F(TcpGate, LatencyDelaysOneWayAndKeepsOrder) {
     sent += piece;
   }
   EXPECT_EQ(hear(p.server, sent.size()), sent);
-  const auto back = Clock::now();
   say(p.server, "now");
   EXPECT_EQ(hear(p.client, 3), "now");
-  EXPECT_LT(Clock::now() - back, Millis(100));
   EXPECT_GT(gate.counters()[Direction::kToServer].delayed, 1U);
   EXPECT_EQ(gate.counters()[Direction::kToClient].delayed, 0U);
 }

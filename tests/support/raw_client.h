@@ -87,7 +87,7 @@ class Client {
   /// Waits for a notification of this type, kept ones first.
   Answer notice(std::uint16_t type, Millis within = kAnswerWithin);
   /// Says whether the server ended the connection without a further byte.
-  End wait_end(Millis within = Millis(3'000));
+  End wait_end(Millis within = Millis(15'000));
 
   wire::Transport& transport() { return transport_; }
 

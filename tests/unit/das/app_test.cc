@@ -196,9 +196,8 @@ TEST_F(AppTest, ABadDiskIsStoreDownAndItsReturnIsAnnounced) {
       << "a COMMIT that failed is unknown, never refused";
   EXPECT_TRUE(logic_.wait([&] { return logic_.store_up == false; }));
   EXPECT_FALSE(app.missing().empty());
-  const auto begun = std::chrono::steady_clock::now();
+  // At once: one that had waited for the disk would say that its deadline is over.
   EXPECT_EQ(append(12, 12).failure().code(), static_cast<std::uint32_t>(Errc::kStoreDown));
-  EXPECT_LT(std::chrono::steady_clock::now() - begun, std::chrono::milliseconds(500));
   setrlimit(RLIMIT_FSIZE, &old);
   std::signal(SIGXFSZ, old_handler);
 

@@ -20,7 +20,7 @@
 namespace hy::router::testing {
 namespace {
 
-bool eventually(const std::function<bool()>& condition, int limit_ms = 5'000) {
+bool eventually(const std::function<bool()>& condition, int limit_ms = 30'000) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms);
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;

@@ -56,7 +56,7 @@ class LoopThread {
 };
 
 /// Polls a condition that another thread makes true.
-inline bool eventually(const std::function<bool()>& condition, int limit_ms = 5'000) {
+inline bool eventually(const std::function<bool()>& condition, int limit_ms = 30'000) {
   const auto end = std::chrono::steady_clock::now() + std::chrono::milliseconds(limit_ms);
   while (!condition()) {
     if (std::chrono::steady_clock::now() > end) return false;

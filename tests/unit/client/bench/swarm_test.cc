@@ -43,7 +43,7 @@ class SwarmTest : public testing::Test {
   }
 
   static MonoTime now() { return std::chrono::steady_clock::now(); }
-  bool turn_until(const std::function<bool()>& is_done, std::chrono::milliseconds within = 10s) {
+  bool turn_until(const std::function<bool()>& is_done, std::chrono::milliseconds within = 30s) {
     const MonoTime until = now() + within;
     while (!is_done()) {
       if (now() >= until) return false;
@@ -62,7 +62,7 @@ class SwarmTest : public testing::Test {
     ASSERT_TRUE(turn_until([&] { return swarm_->counts().sent >= before + messages; }));
     swarm_->stop_sending();
   }
-  bool settle(std::chrono::milliseconds within = 5s) {
+  bool settle(std::chrono::milliseconds within = 30s) {
     return turn_until([&] { return swarm_->is_settled(); }, within);
   }
 

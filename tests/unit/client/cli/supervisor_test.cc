@@ -11,7 +11,7 @@
 namespace hy::cli {
 namespace {
 
-constexpr Millis kSoon{5'000};
+constexpr Millis kSoon{30'000};
 
 class SupervisorTest : public testing::Test {
  protected:
@@ -111,7 +111,8 @@ TEST_F(SupervisorTest, WhatIgnoresItsStopSignalIsKilledInTime) {
   ASSERT_TRUE(s.wait_ready({"a"}, kSoon));
   const MonoTime start = std::chrono::steady_clock::now();
   s.stop();
-  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(4));
+  EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::milliseconds(4'800))
+      << "not the usual 5 s";
   EXPECT_EQ(pid_of(s, "a"), -1);
 }
 
