@@ -25,7 +25,8 @@ struct Options {
   std::size_t window_rows = 100'000;
   std::size_t reads = 2'000;
   std::size_t body_bytes = 100;
-  std::string json;         ///< one object a checkpoint is appended here
+  std::string json;     ///< one object a checkpoint is appended here
+  bool caches = false;  ///< heads and change counters are raised after each batch, as a lane does
   bool random_ids = false;  ///< client_msg_ids without the time in front, for comparison
 };
 
@@ -169,6 +170,7 @@ class Scale {
       return {};
     }
     if (done.result != das::FastResult::kStored) return std::unexpected(done.why);
+    if (options_.caches) rig_->engine().cache().committed(done.heads);
     writer_->maintain();
     in_store_ += seconds_between(began, clock_.now());
     answer_ms_.push_back(seconds_between(began, answered) * 1e3);
@@ -344,6 +346,8 @@ int main(int argc, char** argv) {
   app.add_option("--prepare-sql", options.rig.prepare_sql, "run on the empty schema");
   app.add_option("--server-arg", options.rig.server_args, "one more argument of mariadbd");
   app.add_option("--json", options.json, "appends one object a checkpoint to this file");
+  app.add_flag("--caches", options.caches,
+               "raise heads and change counters after each batch too, as a lane does");
   app.add_flag("--random-ids", options.random_ids,
                "client_msg_ids that do not begin with the time");
   CLI11_PARSE(app, argc, argv);
