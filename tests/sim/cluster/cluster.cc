@@ -145,13 +145,18 @@ void Cluster::make_devices() {
   }
 }
 
-bool Cluster::at_sync_point(Node& node, std::string_view name) {
-  const auto at = report_.sync_points.find(name);
-  if (at == report_.sync_points.end()) {
-    report_.sync_points.emplace(name, 1);
-  } else {
-    ++at->second;
+void Cluster::count_passage(std::string_view name) {
+  Passed& at = passed_[(reinterpret_cast<std::uintptr_t>(name.data()) >> 2) % passed_.size()];
+  if (at.where != name.data() || at.name != name) {
+    // Entries of a map stay where they are.
+    const auto [entry, is_new] = report_.sync_points.try_emplace(std::string(name), 0);
+    at = {name.data(), entry->first, &entry->second};
   }
+  ++*at.count;
+}
+
+bool Cluster::at_sync_point(Node& node, std::string_view name) {
+  count_passage(name);
   if (!faults_on_ || plan_.sync_points_per_million == 0) return false;
   if (world_.below(1'000'000) >= plan_.sync_points_per_million) return false;
   count(Fault::kSyncPoint);

@@ -76,8 +76,14 @@ void Connection::pump(Side side) {
   SideState& to = sides_[other(side)];
   // A receiver that is gone hears nothing; the kernel's part goes on without a node.
   Node* const node = to.open && to.life == to.node->life() ? to.node : nullptr;
-  network_.world().at(from.out.front().due, node,
-                      [self = shared_from_this(), side] { self->arrive(side); });
+  // A task of two words needs no memory of its own.
+  Task arrival;
+  if (side == kDialler) {
+    arrival = [self = shared_from_this()] { self->arrive(kDialler); };
+  } else {
+    arrival = [self = shared_from_this()] { self->arrive(kAcceptor); };
+  }
+  network_.world().at(from.out.front().due, node, std::move(arrival));
 }
 
 void Connection::arrive(Side side) {

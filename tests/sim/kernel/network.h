@@ -1,5 +1,7 @@
 #pragma once
 
+#include <google/protobuf/message_lite.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <deque>
@@ -11,15 +13,11 @@
 #include "common/base/bytes.h"
 #include "tests/sim/kernel/world.h"
 
-namespace google::protobuf {
-class MessageLite;
-}
-
 namespace hy::sim {
 
 /// What one write puts on a connection: a batch of an inner stream, or bytes of a device.
 struct Packet {
-  std::shared_ptr<google::protobuf::MessageLite> message;
+  std::unique_ptr<google::protobuf::MessageLite> message;
   Bytes bytes;
   std::size_t size = 0;
   std::uint8_t tag = 0;  ///< of the owner's choice

@@ -23,6 +23,24 @@ using Task = std::move_only_function<void()>;
 
 class World;
 
+/// The kernel's choices: splitmix64, the numbers of SeededRandom without the way through bytes
+/// (an event draws several).
+class Choices {
+ public:
+  explicit Choices(std::uint64_t seed) : state_(seed) {}
+  [[nodiscard]] std::uint64_t next() {
+    state_ += 0x9E37'79B9'7F4A'7C15ULL;
+    std::uint64_t z = state_;
+    z = (z ^ (z >> 30)) * 0xBF58'476D'1CE4'E5B9ULL;
+    z = (z ^ (z >> 27)) * 0x94D0'49BB'1331'11EBULL;
+    return z ^ (z >> 31);
+  }
+  [[nodiscard]] std::uint64_t below(std::uint64_t bound) { return next() % bound; }
+
+ private:
+  std::uint64_t state_;
+};
+
 /// Wall time as one node sees it: the world's, off by a skew that faults move. Monotonic time is
 /// the world's own.
 class NodeClock final : public Clock {
@@ -112,7 +130,7 @@ class World {
   /// Wall time without any skew, Unix milliseconds.
   [[nodiscard]] std::int64_t true_wall_ms() const;
   /// The kernel's own stream of choices.
-  [[nodiscard]] SeededRandom& random() { return random_; }
+  [[nodiscard]] Choices& random() { return random_; }
   [[nodiscard]] std::uint64_t below(std::uint64_t bound) { return random_.below(bound); }
   /// True once in `n`.
   [[nodiscard]] bool one_in(std::uint64_t n) { return random_.below(n) == 0; }
@@ -194,8 +212,8 @@ class World {
   static void sync_point_reached(std::string_view name);
 
   std::uint64_t seed_;
-  SeededRandom random_;
-  SeededRandom ties_;
+  Choices random_;
+  Choices ties_;
   MonoTime now_{std::chrono::hours(1)};
   std::vector<std::unique_ptr<Node>> nodes_;
   Node* running_ = nullptr;
