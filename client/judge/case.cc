@@ -144,6 +144,8 @@ void Case::read_send(std::uint32_t h, const Event& e) {
     send.seq = e.seq;
   } else if (e.ev == Ev::kSendFail && e.has(kFinal)) {
     send.refused_at = std::min(send.refused_at, e.at);
+    // Nobody asks again, and the answer itself left open what was done.
+    if (error_info(e.code).outcome == Outcome::kUnknown) send.has_unknown_try = true;
   } else if (e.ev == Ev::kSendInfo ||
              (e.ev == Ev::kSendFail && error_info(e.code).outcome == Outcome::kUnknown)) {
     send.has_unknown_try = true;

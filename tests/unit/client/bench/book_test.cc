@@ -148,6 +148,21 @@ TEST(Book, ARefusedMessageIsNoFault) {
   EXPECT_EQ(judge(book).found(), 0U);
 }
 
+/// The load tester does not ask again: an answer that leaves the outcome open (a deadline that was
+/// over, on a machine that is late) is no promise that nothing was stored; another refusal is.
+TEST(Book, ARefusalThatLeavesTheOutcomeOpenMayBeInTheLog) {
+  const auto refused = [](Errc code) {
+    PairBook book = clean(10);
+    Record& answer = book.records[find(book, Mark::kStored, 7)];
+    answer.mark = Mark::kRefused;
+    answer.seq = 0;
+    answer.extra = static_cast<std::uint16_t>(code);
+    return judge(book);
+  };
+  EXPECT_EQ(refused(Errc::kDeadlineExceeded).found(), 0U);
+  EXPECT_EQ(refused(Errc::kOverloaded).dishonest, 1U);
+}
+
 TEST(Book, IdsLookRandomAndCanBeMadeAgain) {
   const ClientMsgId a = message_id(kRun, Uid{7}, 1, 1'700'000'000'000);
   EXPECT_EQ(a, message_id(kRun, Uid{7}, 1, 1'700'000'000'000));

@@ -129,11 +129,12 @@ TEST_F(SwarmTest, WhoWasRefusedInAClosedLoopComesWhenItWasTold) {
     for (std::uint32_t n = 1; n <= kPeople; ++n) s.knobs.refuse_send[n] = Errc::kOverloaded;
     s.knobs.retry_after = Millis(300);
   });
+  // Nobody was refused before this, however late the refusals are looked at.
+  const MonoTime began = now();
   swarm_->start_closed(1);
-  ASSERT_TRUE(turn_until([&] { return swarm_->counts().refused == kPeople; }));
-  const MonoTime refused = now();
   ASSERT_TRUE(turn_until([&] { return swarm_->counts().sent > kPeople; }));
-  EXPECT_GE(now() - refused, 250ms);
+  EXPECT_GE(swarm_->counts().refused, 1U);
+  EXPECT_GE(now() - began, 300ms);
   ASSERT_TRUE(turn_until([&] { return swarm_->counts().stored > 100; })) << "everybody goes on";
 }
 
@@ -201,7 +202,7 @@ TEST_F(SwarmTest, AnotherMessageAtAShownSeqIsShownTwice) {
     row.seq = rows[0].seq;
     return row;
   });
-  turn_until([] { return false; }, 200ms);
+  turn_until([] { return false; }, 1s);
   EXPECT_EQ(swarm_->counts().pushed_again, 0U);
   EXPECT_GE(swarm_->judge().shown_twice, 1U);
 }
@@ -215,7 +216,7 @@ TEST_F(SwarmTest, AShownMessageAtAnotherSeqIsShownTwice) {
     row.seq = 10'000;
     return row;
   });
-  turn_until([] { return false; }, 200ms);
+  turn_until([] { return false; }, 1s);
   EXPECT_GE(swarm_->judge().shown_twice, 1U);
 }
 
@@ -229,7 +230,7 @@ TEST_F(SwarmTest, WhatContradictsAJudgedPartIsFoundToo) {
     row.seq = 10'000;
     return row;
   });
-  turn_until([] { return false; }, 200ms);
+  turn_until([] { return false; }, 1s);
   EXPECT_GE(swarm_->judge().shown_twice, 1U);
 }
 
@@ -263,7 +264,7 @@ TEST_F(SwarmTest, TwoPushesThatChangePlacesAreOutOfOrder) {
   turn_until([] { return false; }, 100ms);
   // The one that was numbered and not written comes last, under a number of its own.
   plant([dropped](const Rows& rows) { return rows.at(dropped); });
-  turn_until([] { return false; }, 200ms);
+  turn_until([] { return false; }, 1s);
   EXPECT_GE(swarm_->judge().out_of_order, 1U);
 }
 
@@ -364,7 +365,10 @@ TEST_F(SwarmTest, AServerThatIsStillShowsInCorrectedLatencyAlone) {
   swarm_->stop_sending();
   ASSERT_TRUE(settle());
   EXPECT_GT(swarm_->curves().stored.at(99), 100'000) << "a tenth of the sends met the pause";
-  EXPECT_LT(swarm_->curves().stored_raw.at(99), 100'000)
+  // Counted, not timed: a machine that stands still itself adds to both, and much more to the
+  // first.
+  EXPECT_LT(2 * swarm_->curves().stored_raw.count_above(150'000),
+            swarm_->curves().stored.count_above(150'000))
       << "a tester that waits for each answer meets it six times in thousands";
   EXPECT_EQ(swarm_->judge().found(), 0U);
 }
