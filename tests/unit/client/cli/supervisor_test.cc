@@ -47,7 +47,7 @@ TEST_F(SupervisorTest, StartsAndWaitsUntilReadyAndStops) {
   pid_t pid = -1;
   {
     Supervisor s(fast);
-    ASSERT_TRUE(s.start(script("a", touch("a") + "echo up; exec sleep 60")));
+    ASSERT_TRUE(s.start(script("a", "echo up; " + touch("a") + "exec sleep 60")));
     ASSERT_TRUE(s.wait_ready({}, kSoon));
     pid = pid_of(s, "a");
     EXPECT_TRUE(is_alive(pid));
