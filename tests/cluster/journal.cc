@@ -180,25 +180,32 @@ std::vector<judge::History> Journal::histories() const {
   return histories_;
 }
 
+judge::StoreDump dump_of(const StoredRows& rows) {
+  judge::StoreDump out;
+  for (const auto& [conversation, head] : rows.heads)
+    out.conversations.push_back({conversation, head.value(), 1, 0});
+  for (const StoredRow& row : rows.messages) {
+    out.messages.push_back({row.conversation, row.seq.value(), row.sender, row.client_msg_id,
+                            judge::short_hash(row.payload_hash), row.server_ms, row.countable,
+                            false});
+  }
+  for (const StoredMember& m : rows.members) {
+    out.members.push_back(
+        {m.uid, m.conversation, m.joined.value(), m.left.value(), m.read.value(), -1});
+  }
+  return out;
+}
+
 judge::Verdict verdict_of(const Journal& journal, const StoredRows& rows, const RunFacts& facts) {
   judge::Evidence evidence;
   evidence.histories = journal.histories();
   evidence.has_store = true;
-  for (const auto& [conversation, head] : rows.heads)
-    evidence.store.conversations.push_back({conversation, head.value(), 1, 0});
-  for (const StoredRow& row : rows.messages) {
-    evidence.store.messages.push_back({row.conversation, row.seq.value(), row.sender,
-                                       row.client_msg_id, judge::short_hash(row.payload_hash),
-                                       row.server_ms, row.countable, false});
-  }
-  for (const StoredMember& m : rows.members) {
-    evidence.store.members.push_back(
-        {m.uid, m.conversation, m.joined.value(), m.left.value(), m.read.value(), -1});
-  }
+  evidence.store = dump_of(rows);
   evidence.faults = facts.faults;
   evidence.routers = facts.routers;
   evidence.sessions = facts.sessions;
   evidence.has_placement = !facts.routers.empty();
+  evidence.wire = facts.wire;
   evidence.healed_at = facts.healed_at.time_since_epoch().count();
   evidence.dumped_at = facts.dumped_at.time_since_epoch().count();
   judge::Rules rules;

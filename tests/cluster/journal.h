@@ -97,7 +97,11 @@ struct RunFacts {
   Time dumped_at{};  ///< of placements
   std::vector<judge::RouterDump> routers;
   std::vector<judge::EntrySession> sessions;
+  std::optional<judge::WireEvidence> wire;
 };
+
+/// The rows as the checkers read them.
+judge::StoreDump dump_of(const StoredRows& rows);
 
 /// The verdict of client/judge over the clients' histories and the rows. Speed is not judged here:
 /// the machine that runs a cluster and its clients at once promises none.

@@ -35,7 +35,7 @@ struct StoredRows {
   std::vector<StoredMember> members;
 };
 
-/// The embedded engine's file, while no das has it open.
+/// The embedded engine's file, also while das has it open.
 Result<StoredRows> read_embedded(const std::filesystem::path& file);
 /// The database of a private store (client/cli/private_store.h) in `folder`, while it runs.
 Result<StoredRows> read_mysql(const std::filesystem::path& folder);

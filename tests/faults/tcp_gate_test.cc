@@ -175,6 +175,27 @@ TEST_F(TcpGate, WorksOnUnixSockets) {
   ::rmdir(folder.c_str());
 }
 
+/// What the two ends wrote, not what a fault made of it.
+TEST_F(TcpGate, RecordsTheFirstConnectionsUpToABound) {
+  Gate& gate = open();
+  gate.record(2, 6);
+  const Pair first = connect();
+  gate.set(Direction::kToServer, {.latency = Millis(100)});
+  say(first.client, "to the server");
+  EXPECT_EQ(hear(first.server, 13), "to the server");
+  say(first.server, "back");
+  EXPECT_EQ(hear(first.client, 4), "back");
+  const Pair second = connect();
+  const Pair third = connect();
+  say(third.client, "not kept");
+  EXPECT_EQ(hear(third.server, 8), "not kept");
+  const auto kept = gate.recordings();
+  ASSERT_EQ(kept.size(), 2U);
+  EXPECT_EQ(kept[0][Direction::kToServer], "to the");
+  EXPECT_EQ(kept[0][Direction::kToClient], "back");
+  EXPECT_EQ(kept[1][Direction::kToServer], "");
+}
+
 TEST_F(TcpGate, AddressesThatCannotBeReadAreRefused) {
   EXPECT_EQ(gates.open({.target = "nowhere"}).error().code, Errc::kUsage);
   EXPECT_EQ(gates.open({.target = "127.0.0.1:70000"}).error().code, Errc::kUsage);

@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "client/judge/case.h"
 #include "client/judge/cursor.h"
 #include "client/judge/display.h"
@@ -11,6 +13,7 @@
 #include "client/judge/receipts.h"
 #include "client/judge/sessions.h"
 #include "client/judge/speed.h"
+#include "client/judge/tapped.h"
 
 /// Rules of single checkers that a planted fault in a whole history does not isolate.
 namespace hy::judge {
@@ -62,6 +65,31 @@ TEST_F(Checkers, AReportKeepsTheFirstAndCountsAll) {
   EXPECT_EQ(report.found, 1'000u);
   EXPECT_EQ(report.violations.size(), Report::kShown);
   EXPECT_EQ(report.violations.front().checker, "C-LOSS");
+}
+
+/// Lines that were tapped and say nothing prove nothing; lines that were not tapped are not asked
+/// for.
+TEST_F(Checkers, TappedLinesThatCarryNothingAreNoVerdict) {
+  stored(1, 1);
+  for (History* const history : {&alice(), &bob()}) history->end(at_s(9), false);
+  evidence.has_store = true;
+  const auto is_missing = [&] {
+    const Verdict verdict = judge(evidence, rules);
+    return std::ranges::count(verdict.missing, Missing::kTap, &Gap::what);
+  };
+  EXPECT_EQ(is_missing(), 0);
+  evidence.wire.emplace();
+  EXPECT_EQ(is_missing(), 3) << "nothing carried, nothing to look for, nothing played";
+  using Kind = TappedFrame::Kind;
+  evidence.wire->taps.push_back({"a line", {{Kind::kHandshake, "one"}, {Kind::kData, "two"}}, {}});
+  evidence.wire->canaries.push_back({"a text", "text"});
+  evidence.wire->playbacks.push_back({"a part", true, false, 0});
+  EXPECT_EQ(is_missing(), 2) << "one way is silent, and no handshake was answered";
+  evidence.wire->taps[0].to_client = {{Kind::kHandshake, "three"}, {Kind::kData, "four"}};
+  evidence.wire->playbacks[0].met_handshake = true;
+  EXPECT_EQ(is_missing(), 0);
+  EXPECT_EQ(found(check_wire), 0u);
+  EXPECT_EQ(found(check_replay), 0u);
 }
 
 TEST_F(Checkers, TimeWithoutReachDoesNotCount) {

@@ -60,7 +60,9 @@ TEST_F(HistoryFile, WhatIsWrittenIsReadAgain) {
   EXPECT_EQ(b->faults.size(), a.faults.size());
   EXPECT_EQ(b->healed_at, a.healed_at);
   const Verdict of_files = judge(*b, World::rules());
-  const Verdict of_memory = judge(a, World::rules());
+  Evidence without_lines = a;  // they are judged by the process that tapped them
+  without_lines.wire.reset();
+  const Verdict of_memory = judge(without_lines, World::rules());
   EXPECT_EQ(of_files.outcome(), Outcome::kClean) << of_files.text();
   for (std::size_t i = 0; i < of_memory.reports.size(); ++i)
     EXPECT_EQ(of_files.reports[i].looked_at, of_memory.reports[i].looked_at);

@@ -110,6 +110,11 @@ bool playback_stored(Evidence& e, Random& random) {
   rows.push_back(again);
   return true;
 }
+bool playback_removed(Evidence& e, Random& random) {
+  auto& rows = e.wire->after.store.messages;
+  rows.erase(rows.begin() + static_cast<std::ptrdiff_t>(random.below(rows.size())));
+  return true;
+}
 bool playback_overwrote(Evidence& e, Random& random) {
   auto& rows = e.wire->after.store.messages;
   ++rows[random.below(rows.size())].phash;
@@ -138,6 +143,7 @@ std::vector<Plant> plants_of_lines() {
       {"playback kicked", "C-REPLAY", {}, playback_kicked, "not there after"},
       {"playback placed", "C-REPLAY", {}, playback_placed, "not there before"},
       {"playback stored", "C-REPLAY", {}, playback_stored, "was stored"},
+      {"playback removed", "C-REPLAY", {}, playback_removed, "are missing"},
       {"playback overwrote", "C-REPLAY", {}, playback_overwrote, "changed a message"},
       {"playback marked read", "C-REPLAY", {}, playback_marked_read, "has read"},
   };

@@ -11,8 +11,13 @@ constexpr std::size_t kThreads = 3;  // send() returns after a commit of the out
 constexpr auto kLoginWithin = std::chrono::seconds(60);
 constexpr auto kReadEvery = std::chrono::milliseconds(150);
 
+/// Of everything that a person writes.
+Bytes beginning_of(std::size_t person) {
+  return "person " + std::to_string(person) + " number ";
+}
+
 Bytes make_body(std::size_t person, std::uint64_t number, Random& random) {
-  Bytes body = "person " + std::to_string(person) + " number " + std::to_string(number) + " ";
+  Bytes body = beginning_of(person) + std::to_string(number) + " ";
   const std::size_t more = random.below(50) == 0 ? 4'096 : 20 + random.below(180);
   for (std::size_t i = 0; i < more; ++i) body += static_cast<char>('a' + random.below(26));
   return body;
@@ -85,7 +90,8 @@ void Fleet::make_client(Device& device, std::vector<std::string> entries) {
   d->client->on_step([this, d](const ClientMsgId& id, Step step, Errc code, Seq seq) {
     if (!d->is_muted) journal_.step(id, step, code, seq);
   });
-  d->client->on_state([d](LinkState, const std::string& why) {
+  d->client->on_state([this, d](LinkState state, const std::string& why) {
+    if (state == LinkState::kSyncing) ++logins_;
     const std::lock_guard lock(d->mutex);
     d->why = why;
   });
@@ -199,6 +205,21 @@ std::vector<std::string> Fleet::who_is_away() const {
     if (state == LinkState::kOnline) continue;
     const std::lock_guard lock(device->mutex);
     out.push_back(device->name + " " + std::string(link_state_name(state)) + ": " + device->why);
+  }
+  return out;
+}
+
+std::vector<judge::Canary> Fleet::canaries() const {
+  constexpr std::size_t kTokenFrom = 64;  // behind what all tokens share
+  constexpr std::size_t kTokenBytes = 32;
+  std::vector<judge::Canary> out;
+  for (const auto& device : devices_) {
+    if (device->client == nullptr) continue;
+    out.push_back({"what " + device->name + " wrote", beginning_of(device->person)});
+    out.push_back({"the password of " + device->name, device->who.password});
+    const Bytes token = device->client->session_token();
+    if (token.size() >= kTokenFrom + kTokenBytes)
+      out.push_back({"the token of " + device->name, token.substr(kTokenFrom, kTokenBytes)});
   }
   return out;
 }

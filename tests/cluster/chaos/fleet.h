@@ -41,6 +41,10 @@ class Fleet {
   [[nodiscard]] std::size_t online() const;
   /// "person3 backing_off: …" for every device that is not online, at most 5 lines.
   [[nodiscard]] std::vector<std::string> who_is_away() const;
+  /// How often a device has been logged in.
+  [[nodiscard]] std::uint64_t logins() const { return logins_; }
+  /// What nobody may read on the lines: texts, passwords, tokens.
+  [[nodiscard]] std::vector<judge::Canary> canaries() const;
   [[nodiscard]] std::uint64_t send_errors() const { return send_errors_; }
   /// Closes every device and gives its history to the journal.
   void leave();
@@ -109,6 +113,7 @@ class Fleet {
   std::atomic<bool> talking_{false};
   std::vector<std::thread> threads_;
   std::atomic<std::uint64_t> send_errors_{0};
+  std::atomic<std::uint64_t> logins_{0};
   bool is_synced_ = false;
 };
 

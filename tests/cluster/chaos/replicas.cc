@@ -29,6 +29,12 @@ std::string text(const Key& key, const Place& place) {
 
 }  // namespace
 
+Result<StoredRows> read_rows(Rig& rig) {
+  const std::filesystem::path& folder = rig.options().folder;
+  return rig.has_mysql() ? read_mysql(folder / "store")
+                         : read_embedded(folder / "data" / "hongyan.db");
+}
+
 std::vector<judge::PlacementRow> parse_placements(const std::string& json) {
   std::vector<judge::PlacementRow> out;
   std::size_t at = json.find("\"rows\":[");

@@ -5,8 +5,12 @@
 
 #include "client/judge/evidence.h"
 #include "tests/cluster/chaos/rig.h"
+#include "tests/cluster/store_rows.h"
 
 namespace hy::chaos {
+
+/// The rows of the round's store, also while everything runs.
+Result<StoredRows> read_rows(Rig& rig);
 
 /// Who is connected where, as every entry and every router replica says it.
 struct Placements {

@@ -14,6 +14,10 @@ namespace {
 namespace fs = std::filesystem;
 using faults::GateProtocol;
 
+// Of each way of the people: enough for every kind of frame, and for connections of the faults'
+// time.
+constexpr std::size_t kRecordedConnections = 12;
+constexpr std::size_t kRecordedBytes = 64 * 1'024;
 constexpr std::array<std::string_view, 4> kTiers{"entry", "logic", "router", "das"};
 
 std::string tier_of(const std::string& daemon) {
@@ -123,6 +127,7 @@ Status Rig::open_people_links(const std::string& from) {
     gate.seed = mix64(options_.seed + links_.size());
     auto made = std::make_unique<Link>(from, entry, nullptr);
     HY_TRY(made->gate, gates_.open(gate));
+    made->gate->record(kRecordedConnections, kRecordedBytes);
     links_.push_back(std::move(made));
   }
   return {};

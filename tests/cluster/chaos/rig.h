@@ -64,6 +64,10 @@ class Rig {
   /// The named places of a daemon; lives over its restarts.
   [[nodiscard]] hooks::ControlFile& control(const std::string& daemon);
   [[nodiscard]] std::string admin(const std::string& daemon) const;
+  /// Where an entry itself listens, behind the gates.
+  [[nodiscard]] std::string entry_address(const std::string& entry) const {
+    return entry_addresses_.at(entry);
+  }
 
   faults::Pauses& pauses() { return pauses_; }
   faults::DiskFault* store_disk() { return store_disk_ ? &*store_disk_ : nullptr; }

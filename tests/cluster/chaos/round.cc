@@ -11,6 +11,7 @@
 
 #include "tests/cluster/chaos/device_points.h"
 #include "tests/cluster/chaos/fleet.h"
+#include "tests/cluster/chaos/playback.h"
 #include "tests/cluster/chaos/points_tour.h"
 #include "tests/cluster/chaos/replicas.h"
 #include "tests/cluster/store_rows.h"
@@ -29,6 +30,7 @@ constexpr double kAgreeWithin = 40;  // replicas and entries: digests are compar
 constexpr Millis kReadyWithin{90'000};
 constexpr int kNewcomerPairs = 12;  // of a whole tour
 constexpr int kNewcomerPairsFew = 4;
+constexpr int kPlaybacksMax = 3;
 constexpr double kSentShareMin = 0.5;  // of what was asked: below it the workload was idle
 
 unsigned long long ull(std::uint64_t v) {
@@ -109,6 +111,7 @@ class Round {
     HY_TRY_VOID(heal());
     drain();
     agree();
+    HY_TRY_VOID(play_back());
     return read_and_judge();
   }
 
@@ -209,13 +212,35 @@ class Round {
     for (const std::string& line : differ) violations_.push_back("REPLICA: " + line);
   }
 
+  /// Plays what was recorded on the lines to the entries again. Somebody who reconnects meanwhile
+  /// (because a line missed bytes in a fault, say) is no effect of it: then all of it once more.
+  Status play_back() {
+    for (int tries = 0; tries < kPlaybacksMax; ++tries) {
+      const std::uint64_t logins = fleet_->logins();
+      judge::WireEvidence wire;
+      HY_TRY(wire.before, read_servers(*rig_));
+      wire.playbacks = play_all(*rig_);
+      HY_TRY(wire.after, read_servers(*rig_));
+      if (fleet_->logins() != logins || fleet_->online() < fleet_->devices()) continue;
+      wire.taps = read_taps(*rig_);
+      wire.canaries = fleet_->canaries();
+      const auto met = std::ranges::count_if(wire.playbacks, &judge::Playback::met_handshake);
+      say(std::to_string(wire.playbacks.size()) + " playbacks (" + std::to_string(met) +
+          " answered with a handshake) of " + std::to_string(wire.taps.size()) + " tapped lines");
+      playbacks_ = wire.playbacks.size();
+      facts_.wire = std::move(wire);
+      return {};
+    }
+    violations_.emplace_back(
+        "REPLAY: people lose their connections whenever recordings are played");
+    return {};
+  }
+
   Status read_and_judge() {
     fleet_->leave();
     for (const std::string& name : rig_->daemons())
       HY_TRY_VOID(rig_->cluster().supervisor().hold(name, SIGKILL));
-    const auto rows = options_.store == cli::StoreKind::kMysql
-                          ? read_mysql(folder_ / "store")
-                          : read_embedded(folder_ / "data" / "hongyan.db");
+    const auto rows = read_rows(*rig_);
     if (!rows) {
       no_verdict("the store could not be read: " + rows.error().detail);
       return {};
@@ -284,6 +309,7 @@ class Round {
     r.add("messages/delivered", c.delivered);
     r.add("messages/relayed", c.relayed);
     r.add("messages/refused", c.refused);
+    r.add("playbacks", playbacks_);
     if (nemesis_ != nullptr) r.add_faults(nemesis_->records());
     for (const auto& [name, count] : tour_.counts) r.add(name, count);
     for (const auto& [name, count] : hits_) r.add(name, count);
@@ -322,6 +348,7 @@ class Round {
   double talked_for_ = 0;
   double drained_in_ = 0;
   std::size_t rows_ = 0;
+  std::size_t playbacks_ = 0;
   PointsTour::Result tour_;
   RunFacts facts_;
   std::map<std::string, std::uint64_t> hits_;
