@@ -24,12 +24,13 @@ using Clock = std::chrono::steady_clock;
 using Kind = judge::TappedFrame::Kind;
 using faults::Direction;
 
-constexpr std::size_t kThreads = 6;
+constexpr std::size_t kThreads = 64;
 constexpr std::size_t kPlayedMax = 6;     // recordings of one way
 constexpr std::size_t kPrefixesMax = 10;  // whole frames of one recording
 constexpr std::size_t kCutsMax = 4;       // inside of one
 constexpr std::chrono::seconds kEndsWithin{15};
 constexpr std::chrono::seconds kHandshakeWithin{5};
+constexpr std::chrono::seconds kAnswersWithin{2};  // a password takes its time
 constexpr Millis kAnswerWithin{5'000};
 
 std::uint32_t word(std::string_view in, std::size_t at) {
@@ -90,17 +91,19 @@ void add_scripts(const std::string& name, const std::string& address, const std:
                  std::vector<Script>& out) {
   const std::vector<std::size_t> ends = ends_of(said);
   if (ends.size() < 3) return;  // nothing was sealed
-  out.push_back({"all of " + name, address, said, 0});
   // HELLO and HANDSHAKE_1, and the rest when HANDSHAKE_2 has come.
-  out.push_back({"all of " + name + ", in step", address, said, ends[1]});
-  for (std::size_t i = 0; i < std::min(ends.size(), kPrefixesMax); ++i) {
+  const std::size_t flight = ends[1];
+  const auto add = [&](const std::string& what, std::size_t bytes) {
     out.push_back(
-        {std::to_string(i + 1) + " frames of " + name, address, said.substr(0, ends[i]), 0});
+        {what + " of " + name, address, said.substr(0, bytes), bytes > flight ? flight : 0});
+  };
+  out.push_back({"all at once of " + name, address, said, 0});
+  add("all", said.size());
+  for (std::size_t i = 0; i < std::min(ends.size(), kPrefixesMax); ++i) {
+    add(std::to_string(i + 1) + " frames", ends[i]);
     const std::size_t from = i == 0 ? 0 : ends[i - 1];
     const std::size_t middle = from + (ends[i] - from) / 2;
-    if (i < kCutsMax)
-      out.push_back(
-          {std::to_string(middle) + " bytes of " + name, address, said.substr(0, middle), 0});
+    if (i < kCutsMax) add(std::to_string(middle) + " bytes", middle);
   }
 }
 
@@ -149,7 +152,10 @@ judge::Playback play(const Script& script) {
   say(fd.get(), std::string_view(script.said).substr(0, script.first));
   if (script.first > 0) out.has_ended = hear(fd.get(), 1, kHandshakeWithin, heard);
   say(fd.get(), std::string_view(script.said).substr(script.first));
-  ::shutdown(fd.get(), SHUT_WR);  // a tapper who only waits is a matter of time-outs, not of replay
+  // Time to answer, before the end of this side is a reason to close. A tapper who only waits is a
+  // matter of time-outs, not of replay.
+  if (!out.has_ended) out.has_ended = hear(fd.get(), 0, kAnswersWithin, heard);
+  ::shutdown(fd.get(), SHUT_WR);
   if (!out.has_ended) out.has_ended = hear(fd.get(), 0, kEndsWithin, heard);
   for (const judge::TappedFrame& frame : frames_of(heard)) {
     out.met_handshake = out.met_handshake || frame.kind == Kind::kHandshake;
