@@ -75,6 +75,14 @@ class StoreFaults : public testing::Test {
 };
 StoreFaults::Servers* StoreFaults::servers = nullptr;
 
+/// A server that starts wipes "#sql*" in its folder for temporary tables: in /tmp, those of every
+/// other server of the host that is at work then (an installation beside it ends with error 1051).
+TEST_F(StoreFaults, MariadbKeepsItsTemporaryTablesToItself) {
+  MariadbFaults faults(servers->store.mysql_socket, "hongyan");
+  EXPECT_EQ(faults.ask("SELECT @@GLOBAL.tmpdir").value_or(""),
+            (servers->folder / "store" / "tmp").string());
+}
+
 TEST_F(StoreFaults, MariadbReadOnly) {
   MariadbFaults faults(servers->store.mysql_socket, "hongyan");
   auto session = product();
