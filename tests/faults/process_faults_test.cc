@@ -109,8 +109,8 @@ TEST_F(ProcessFaults, EnvironmentsAreJoined) {
 TEST_F(ProcessFaults, APauseStopsAndEndsByItself) {
   const Victim v = start({"wait", ",", "clock", ",", "wait"}, {});
   Pauses pauses;
+  const auto begin = std::chrono::steady_clock::now();  // before the pause begins, not after it
   ASSERT_TRUE(pauses.pause(v.pid, Millis(300)).has_value());
-  const auto begin = std::chrono::steady_clock::now();
   v.go_on();
   EXPECT_NE(v.line(), "<end>");
   EXPECT_GE(std::chrono::steady_clock::now() - begin, Millis(250));

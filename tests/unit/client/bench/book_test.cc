@@ -154,12 +154,18 @@ TEST(Book, ARefusalThatLeavesTheOutcomeOpenMayBeInTheLog) {
   const auto refused = [](Errc code) {
     PairBook book = clean(10);
     Record& answer = book.records[find(book, Mark::kStored, 7)];
+    // The sender meets it in the log when it pulls, at the end.
+    Record met = answer;
+    met.mark = Mark::kPulledOwn;
+    met.at = book.records.back().at + 1;
     answer.mark = Mark::kRefused;
     answer.seq = 0;
     answer.extra = static_cast<std::uint16_t>(code);
+    book.records.push_back(met);
     return judge(book);
   };
-  EXPECT_EQ(refused(Errc::kDeadlineExceeded).found(), 0U);
+  const Ledger open = refused(Errc::kDeadlineExceeded);
+  EXPECT_EQ(open.found(), 0U) << (open.violations.empty() ? "" : open.violations.front());
   EXPECT_EQ(refused(Errc::kOverloaded).dishonest, 1U);
 }
 
