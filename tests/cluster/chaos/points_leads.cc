@@ -1,6 +1,7 @@
 // How the tour gets a daemon to a named place that talking alone does not reach.
 #include <signal.h>
 
+#include <cerrno>
 #include <chrono>
 #include <thread>
 
@@ -107,6 +108,10 @@ void PointsTour::lead_to(const hooks::SyncPoint& point, const std::string& daemo
       faults::CommitFault lost;
       lost.swallow_next = 3;
       way->gate->set_commits(lost);
+    } else if (name == "das.unknown_before_resolve" && rig_.store_disk() != nullptr) {
+      faults::DiskFaultState disk;
+      if (is_even) disk.sync_errno = EIO;
+      rig_.store_disk()->set(disk);
     } else {
       processes.signal("logic-a", SIGKILL);  // its open appends are sent again
     }
