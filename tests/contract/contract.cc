@@ -21,6 +21,12 @@ bool register_store(StoreKind kind) {
 }
 
 std::vector<StoreKind> stores() {
+  std::vector<StoreKind> out = registry();
+  std::erase_if(out, [](const StoreKind& kind) { return kind.message_log_only; });
+  return out;
+}
+
+std::vector<StoreKind> message_log_stores() {
   return registry();
 }
 

@@ -35,11 +35,15 @@ struct StoreKind {
   std::string name;  ///< letters alone: part of the test's name
   /// null: cannot run here, and `why` says so.
   std::function<std::unique_ptr<TestStore>(std::string& why)> make;
+  /// Differs from another one in its message log alone.
+  bool message_log_only = false;
   friend void PrintTo(const StoreKind& kind, std::ostream* out) { *out << kind.name; }
 };
 
 bool register_store(StoreKind kind);
+/// For suites about anything else, and for suites about the message log.
 std::vector<StoreKind> stores();
+std::vector<StoreKind> message_log_stores();
 inline std::string store_name(const testing::TestParamInfo<StoreKind>& info) {
   return info.param.name;
 }

@@ -28,7 +28,8 @@ class PrivateServers {
 /// A database of its own on the private server; the cache is emptied first.
 class MysqlStore final : public TestStore {
  public:
-  explicit MysqlStore(PrivateServers& servers);
+  enum class Speaks : std::uint8_t { kMariadb, kMysql };
+  explicit MysqlStore(PrivateServers& servers, Speaks speaks = Speaks::kMariadb);
   ~MysqlStore() override;
   Result<std::unique_ptr<Engine>> open() override;
   [[nodiscard]] bool is_shared() const override { return true; }
@@ -41,6 +42,7 @@ class MysqlStore final : public TestStore {
 
  private:
   PrivateServers& servers_;
+  Speaks speaks_;
   std::string database_;
   SystemClock clock_;
 };

@@ -62,6 +62,7 @@ Result<std::unique_ptr<Connection>> Connection::open(const ConnectOptions& optio
     auto map = to_map(options);
     std::unique_ptr<sql::Connection> raw(get_driver_instance()->connect(map));
     std::unique_ptr<Connection> connection(new Connection(std::move(raw), use));
+    connection->common_sql_only_ = options.common_sql_only;
     connection->apply_settings();
     return connection;
   } catch (const sql::SQLException& e) {

@@ -22,6 +22,8 @@ struct ConnectOptions {
   std::string user;
   Secret password;
   std::string database = "hongyan";
+  /// Only what MySQL 8 has as well, also where the server is a MariaDB.
+  bool common_sql_only = false;
 };
 
 enum class Use : std::uint8_t { kWrite, kRead };
@@ -43,7 +45,8 @@ class Connection {
   sql::PreparedStatement& prepared(const std::string& sql);
   std::unique_ptr<sql::ResultSet> query(sql::PreparedStatement& statement);
 
-  [[nodiscard]] bool is_mariadb() const { return mariadb_; }
+  /// An upsert may end with RETURNING.
+  [[nodiscard]] bool returns_rows() const { return mariadb_ && !common_sql_only_; }
   [[nodiscard]] bool is_broken() const { return broken_; }
   /// Never to be used again: a late reply would be read as the answer to the next question.
   void mark_broken() { broken_ = true; }
@@ -57,6 +60,7 @@ class Connection {
   std::unordered_map<std::string, std::unique_ptr<sql::PreparedStatement>> statements_;
   Use use_;
   bool mariadb_ = true;
+  bool common_sql_only_ = false;
   bool broken_ = false;
 };
 

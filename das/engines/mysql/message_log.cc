@@ -67,13 +67,13 @@ bool MysqlMessageLog::raise_heads(std::span<Head> heads) {
     put(s, ++index, head.low_place);
     put(s, ++index, head.high_place);
   }
-  if (connection_.is_mariadb()) return take_heads(s, heads);
+  if (connection_.returns_rows()) return take_heads(s, heads);
   s.executeUpdate();
   return read_heads(heads);
 }
 
 std::string MysqlMessageLog::raised_tail() const {
-  return connection_.is_mariadb() ? text(sql_text::kReturningHeads) : std::string();
+  return connection_.returns_rows() ? text(sql_text::kReturningHeads) : std::string();
 }
 
 bool MysqlMessageLog::take_heads(sql::PreparedStatement& raise, std::span<Head> heads) {
@@ -107,7 +107,7 @@ bool MysqlMessageLog::raise_packed(std::span<Head> heads) {
   if (raise_packed_ == nullptr)
     raise_packed_ = &connection_.prepared(sql_text::raise_heads_packed() + raised_tail());
   put_packed(*raise_packed_, columns, heads.size());
-  if (connection_.is_mariadb()) return take_heads(*raise_packed_, heads);
+  if (connection_.returns_rows()) return take_heads(*raise_packed_, heads);
   // An upsert that changes a row counts 2; one that makes it (no conversation there) counts 1.
   return raise_packed_->executeUpdate() == static_cast<int>(2 * heads.size()) && read_packed(heads);
 }
