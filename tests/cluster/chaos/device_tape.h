@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <mutex>
 #include <set>
 
@@ -13,12 +14,16 @@ namespace hy::chaos {
 /// that dies in the middle of a turn is silenced at once, or after the turn that its disk has.
 class DeviceTape final : public client::TurnObserver {
  public:
-  explicit DeviceTape(judge::DeviceKey key) : recorder_(key) {}
+  /// `deeds` counts what the device asks for that may move something in the store.
+  DeviceTape(judge::DeviceKey key, std::atomic<std::uint64_t>& deeds)
+      : recorder_(key), deeds_(deeds) {}
 
   void asked(MonoTime /*turn*/, std::uint16_t type, std::uint32_t request_id,
              ByteView body) override {
     const std::lock_guard lock(mutex_);
     note_thread();
+    if (type == client::Type::kSend || type == client::Type::kRead || type == client::Type::kLogin)
+      ++deeds_;
     if (mode_ == Mode::kLive) recorder_.asked(now(), type, request_id, body);
   }
   void heard(MonoTime /*turn*/, const wire::Inner& inner) override {
@@ -90,6 +95,7 @@ class DeviceTape final : public client::TurnObserver {
   static thread_local DeviceTape* of_thread_;
   std::mutex mutex_;
   sim::Recorder recorder_;
+  std::atomic<std::uint64_t>& deeds_;
   std::set<ClientMsgId> written_;
   Mode mode_ = Mode::kLive;
 };

@@ -68,7 +68,7 @@ Fleet::Device& Fleet::add_device(cli::Cluster& cluster, const cli::Account& acco
   device->who.name = account.name;
   device->who.uid = account.uid;
   device->who.password = account.password;
-  device->tape = std::make_shared<DeviceTape>(judge::DeviceKey{account.uid, slot, 1});
+  device->tape = std::make_shared<DeviceTape>(judge::DeviceKey{account.uid, slot, 1}, deeds_);
   device->options = cluster.client_options(person, (folder_ / (device->name + ".db")).string());
   device->options.slot = slot;
   device->options.observer = device->tape;
@@ -91,7 +91,7 @@ void Fleet::make_client(Device& device, std::vector<std::string> entries) {
     if (!d->is_muted) journal_.step(id, step, code, seq);
   });
   d->client->on_state([this, d](LinkState state, const std::string& why) {
-    if (state == LinkState::kSyncing) ++logins_;
+    if (state == LinkState::kSyncing) ++deeds_;
     const std::lock_guard lock(d->mutex);
     d->why = why;
   });

@@ -41,8 +41,8 @@ class Fleet {
   [[nodiscard]] std::size_t online() const;
   /// "person3 backing_off: …" for every device that is not online, at most 5 lines.
   [[nodiscard]] std::vector<std::string> who_is_away() const;
-  /// How often a device has been logged in.
-  [[nodiscard]] std::uint64_t logins() const { return logins_; }
+  /// How often a device has signed in, written or read: what may move something at the servers.
+  [[nodiscard]] std::uint64_t deeds() const { return deeds_; }
   /// What nobody may read on the lines: texts, passwords, tokens.
   [[nodiscard]] std::vector<judge::Canary> canaries() const;
   [[nodiscard]] std::uint64_t send_errors() const { return send_errors_; }
@@ -113,7 +113,7 @@ class Fleet {
   std::atomic<bool> talking_{false};
   std::vector<std::thread> threads_;
   std::atomic<std::uint64_t> send_errors_{0};
-  std::atomic<std::uint64_t> logins_{0};
+  std::atomic<std::uint64_t> deeds_{0};
   bool is_synced_ = false;
 };
 

@@ -24,8 +24,8 @@ void Fleet::sign_in_elsewhere(std::size_t index) {
   Device& device = *devices_[index % residents_];
   if (device.client == nullptr || device.is_dying) return;
   device.is_visited = true;
-  const auto tape =
-      std::make_shared<DeviceTape>(judge::DeviceKey{device.uid, device.options.slot, 2 + visits_});
+  const auto tape = std::make_shared<DeviceTape>(
+      judge::DeviceKey{device.uid, device.options.slot, 2 + visits_}, deeds_);
   ClientOptions options = device.options;
   options.store = (folder_ / ("visit" + std::to_string(visits_) + ".db")).string();
   options.observer = tape;

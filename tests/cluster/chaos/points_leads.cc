@@ -15,6 +15,7 @@ constexpr std::size_t kRestarted = 2;  // devices at once
 constexpr std::size_t kDeafMax = 3;
 constexpr std::chrono::milliseconds kLook{20};
 constexpr std::chrono::seconds kBackWithin{2};
+constexpr std::chrono::milliseconds kHangs{300};
 
 }  // namespace
 
@@ -80,8 +81,12 @@ void PointsTour::lead_to(const hooks::SyncPoint& point, const std::string& daemo
   const bool is_even = times % 2 == 0;
   if (name == "entry.logic_lost_before_resend") {
     processes.signal(is_even ? "logic-a" : "logic-b", SIGKILL);
-  } else if (name == "entry.before_dump_end" || name == "entry.registered_partly" ||
-             name == "logic.before_deliver_elsewhere") {
+  } else if (name == "logic.before_deliver_elsewhere") {
+    // With deliveries that nobody answered any more: it hangs before it dies.
+    processes.signal(is_even ? "router-a" : "router-b", SIGSTOP);
+    std::this_thread::sleep_for(kHangs);
+    processes.signal(is_even ? "router-a" : "router-b", SIGKILL);
+  } else if (name == "entry.before_dump_end" || name == "entry.registered_partly") {
     processes.signal(is_even ? "router-a" : "router-b", SIGKILL);
     reset_people();
   } else if (name == "router.mid_snapshot" || name == "router.before_dump_end" ||
