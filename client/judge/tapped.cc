@@ -112,7 +112,7 @@ void check_held(const ServerState& before, const ServerState& after, Report& out
 
 void check_log(const ServerState& before, const ServerState& after, Report& out) {
   using Key = std::pair<ConversationId, std::uint64_t>;  // and seq, or uid
-  using Row = std::tuple<Bytes, Uid, std::uint64_t>;  // id, sender, content
+  using Row = std::tuple<Bytes, Uid, std::uint64_t>;     // id, sender, content
   const auto row_of = [](const MessageRow& row) {
     return Row{Bytes(as_text(row.cmid.bytes)), row.sender, row.phash};
   };
