@@ -1,5 +1,6 @@
 #include "entry/link/hub.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/check.h"
@@ -63,6 +64,17 @@ void Hub::refuse(const Command& command, Errc code) {
   shard_of(command.conn).answers.push_back(std::move(answer));
 }
 
+/// "Not done" is what the second logic knows; the first one may have done it before it went. The
+/// client asks again, and what it is told then is true.
+void Hub::say_what_is_known(Answer& answer) {
+  if ((answer.flags & kFlagRefused) == 0) return;
+  const Error said = error_of_refused(answer.body);
+  const Errc known = truth_of_second_try(said.code);
+  if (known == said.code) return;
+  answer.body = refused_body(known, std::max(said.retry_after, kRetryAfter));
+  answer.refused = known;
+}
+
 void Hub::refuse_stale(ConnId conn, std::uint32_t request_id, std::uint32_t counter) {
   ++counts_.logins_stale;
   Answer answer;
@@ -89,6 +101,7 @@ void Hub::on_reply(std::uint32_t logic, LogicReply reply, MonoTime now) {
     open_session(*command, std::move(reply), now);
     return;
   }
+  if (command->is_second_try && command->session) say_what_is_known(reply.answer);
   if (command->type == inner_type::kPing) reply.answer.renewed = reply.session_opened;
   if (command->type == inner_type::kLogout && (reply.answer.flags & kFlagRefused) == 0) {
     reply.answer.close = true;

@@ -111,6 +111,7 @@ class Hub {
 
   void open_session(const Command& command, LogicReply reply, MonoTime now);
   void refuse(const Command& command, Errc code);
+  static void say_what_is_known(Answer& answer);
   void refuse_stale(ConnId conn, std::uint32_t request_id, std::uint32_t counter);
   void on_closed(const Closed& closed);
   void on_command(Command command, MonoTime now);

@@ -13,6 +13,10 @@ constexpr std::uint32_t kTriesMax = 2;
 
 }  // namespace
 
+Errc truth_of_second_try(Errc code) {
+  return error_info(code).outcome == Outcome::kNotDone ? Errc::kOutcomeUnknown : code;
+}
+
 LogicPool::LogicPool(LogicPort& port, std::uint32_t logics, LogicLimits limits, Refuse refuse)
     : port_(port), limits_(limits), refuse_(std::move(refuse)), peers_(logics) {}
 
@@ -88,6 +92,7 @@ void LogicPool::send(std::uint64_t id, Open& open, MonoTime now) {
     return;
   }
   open.logic = logic;
+  open.command.is_second_try = open.tries > 0;
   ++open.tries;
   ++peers_[logic].open;
   sync_point("entry.before_logic_forward");
@@ -107,7 +112,7 @@ void LogicPool::finish(Open& open) {
 void LogicPool::refuse_open(Open& open, Errc code) {
   finish(open);
   const Command command = std::move(open.command);
-  refuse_(command, code);
+  refuse_(command, open.tries > 0 ? truth_of_second_try(code) : code);
 }
 
 std::optional<Command> LogicPool::take(std::uint32_t logic, std::uint64_t id) {

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/base/error.h"
 #include "common/flat/flat_map.h"
 #include "entry/ports/logic_port.h"
 
@@ -18,6 +19,10 @@ struct LogicLimits {
   /// bear is refused there, by its queueing time.
   std::uint32_t in_flight_per_peer_max = 5'000;
 };
+
+/// What a refusal of a command's second forwarding says truthfully: where `code` says that nothing
+/// was done, kOutcomeUnknown, since the logic that was lost may have done it.
+[[nodiscard]] Errc truth_of_second_try(Errc code);
 
 /// Commands on their way to logic. A session's commands go to one logic, chosen by rendezvous hash
 /// of its connection and kept as long as anything of it is open, so that they stay in order. When a

@@ -53,7 +53,8 @@ struct Command {
   MonoTime deadline;
   TraceId trace;
   bool dyed = false;
-  std::string peer_ip;  ///< LOGIN only
+  bool is_second_try = false;  ///< a logic that did not answer may have done it
+  std::string peer_ip;         ///< LOGIN only
 };
 
 /// A device confirmed one push.

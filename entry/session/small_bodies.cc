@@ -36,6 +36,11 @@ Bytes refused_body(Errc code, Millis retry_after, std::string_view detail,
       {.code = code, .detail = std::string(detail), .retry_after = retry_after}, conn_counter);
 }
 
+Error error_of_refused(const Bytes& body) {
+  const auto refusal = wire::decode_refused(as_bytes(body));
+  return refusal ? refusal->error : refusal.error();
+}
+
 Bytes goaway_body(Errc code, Millis wait_max) {
   Bytes out;
   put_number(out, 1, std::to_underlying(code));

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "common/base/random.h"
+#include "common/wire/inner.h"
+#include "common/wire/refused.h"
+#include "entry/session/small_bodies.h"
 #include "tests/unit/entry/fakes.h"
 
 namespace hy::entry::test {
@@ -159,6 +162,48 @@ TEST(Hub, LogoutClosesAfterItsAnswer) {
     b.hub.on_reply(0, std::move(reply), at(1));
     EXPECT_EQ(b.hub.down()[0].answers.back().close, flags == 0);
   }
+}
+
+/// A logic is lost with a command, another one refuses it: whether it was done, nobody knows.
+TEST(Hub, ARefusalAfterAFirstTryLeavesOpenWhatWasDone) {
+  const auto refused_after = [](bool first_was_lost, std::optional<Session> session, Errc with) {
+    HubOptions options;
+    options.logics = 2;
+    Bench b(options);
+    UpBatch batch;
+    Command& command = batch.commands.emplace_back();
+    command.conn = make_conn_id(0, 1, 1);
+    command.session = std::move(session);
+    command.type = 0x0101;
+    command.request_id = 7;
+    command.deadline = at(5'000);
+    b.hub.on_connections(batch, at(0));
+    if (first_was_lost) {
+      b.hub.on_logic_up(1);
+      b.hub.on_logic_down(0, at(1));
+    }
+    LogicReply reply;
+    reply.id = b.logic.forwarded.back().id;
+    reply.answer.type = 0x8101;
+    reply.answer.flags = wire::kFlagRefused;
+    reply.answer.refused = with;
+    reply.answer.body = refused_body(with, Millis{2'000});
+    b.hub.on_reply(first_was_lost ? 1 : 0, std::move(reply), at(2));
+    const auto& answers = b.hub.down()[0].answers;
+    if (answers.size() != 1) return Error{};
+    const auto body = wire::decode_refused(as_bytes(answers[0].body));
+    return body && body->error.code == answers[0].refused ? body->error : Error{};
+  };
+  const Session session = session_of(1, {1, 1});
+  EXPECT_EQ(refused_after(false, session, Errc::kOverloaded).code, Errc::kOverloaded);
+  const Error open = refused_after(true, session, Errc::kOverloaded);
+  EXPECT_EQ(open.code, Errc::kOutcomeUnknown);
+  EXPECT_EQ(open.retry_after, Millis{2'000});
+  EXPECT_EQ(refused_after(true, session, Errc::kBlocked).code, Errc::kOutcomeUnknown);
+  EXPECT_EQ(refused_after(true, session, Errc::kStoreDown).code,
+            truth_of_second_try(Errc::kStoreDown));
+  EXPECT_EQ(refused_after(true, {}, Errc::kPasswordWrong).code, Errc::kPasswordWrong)
+      << "a login has no outcome to be unsure of";
 }
 
 TEST(Hub, LogicsAnswerToSomebodyElsesRequestIsDropped) {

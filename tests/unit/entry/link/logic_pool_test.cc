@@ -122,6 +122,28 @@ TEST(LogicPool, RetriesOnceAndOnlyWhatWasThere) {
   EXPECT_EQ(b.pool.open(), 0U);
 }
 
+/// Not done by whom? The logic that went with its stream may have stored it.
+TEST(LogicPool, AfterAFirstTryNobodySaysThatNothingWasDone) {
+  Bench b;
+  b.pool.on_up(0);
+  b.submit(1, 1);
+  EXPECT_FALSE(b.port.forwarded[0].command.is_second_try);
+  b.pool.on_up(1);
+  b.pool.on_down(0, kStart);
+  ASSERT_EQ(b.port.forwarded.size(), 2U);
+  EXPECT_TRUE(b.port.forwarded[1].command.is_second_try);
+
+  Bench full;
+  full.pool.on_up(0);
+  full.submit(1, 1);
+  full.pool.on_up(1);
+  full.port.room = false;
+  full.pool.on_down(0, kStart);
+  ASSERT_EQ(full.refused.size(), 1U);
+  EXPECT_EQ(full.refused[0].second, Errc::kOutcomeUnknown) << "there was no room for a second try";
+  EXPECT_EQ(truth_of_second_try(Errc::kUnavailable), Errc::kUnavailable) << "leaves it open anyway";
+}
+
 TEST(LogicPool, DeadlinesAndClosedConnections) {
   Bench b;
   b.pool.on_up(0);
