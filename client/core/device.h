@@ -128,6 +128,8 @@ class Device final : private LinkUser {
 
   std::uint32_t ask(MonoTime now, std::uint16_t type, ByteView body, Pending pending);
   [[nodiscard]] bool is_late(const wire::Inner& inner) const;
+  /// A SEND of this message waits for its answer.
+  [[nodiscard]] bool is_asked(const ClientMsgId& id) const;
   Errc on_answer(Turn& turn, MonoTime now, const wire::Inner& inner);
   Errc answered(Turn& turn, MonoTime now, const Pending& pending, ByteView body);
   Errc answered_send(Turn& turn, MonoTime now, const ClientMsgId& id, ByteView body);

@@ -1,5 +1,7 @@
 #include "client/core/device_frames.h"
 
+#include <algorithm>
+
 #include "client/core/backoff.h"
 #include "client/core/device.h"
 #include "common/base/test_hooks.h"
@@ -136,11 +138,19 @@ Errc Device::answered_sync(Turn& turn, MonoTime now, ByteView body) {
   return Errc::kOk;
 }
 
+bool Device::is_asked(const ClientMsgId& id) const {
+  return std::ranges::any_of(pending_, [&id](const auto& entry) {
+    return entry.second.what == For::kSend && entry.second.id == id;
+  });
+}
+
 void Device::refused(Turn& turn, MonoTime now, const Pending& pending, const wire::Inner& inner) {
   const auto refusal = wire::decode_refused(inner.body);
   const Error why = refusal ? refusal->error : refusal.error();
   switch (pending.what) {
     case For::kSend:
+      // A later try is on its way and may be stored: its answer decides.
+      if (!may_pass(error_info(why.code).retry) && is_asked(pending.id)) break;
       outbox_.refused(turn, now, pending.id, why.code, why.retry_after, random_);
       break;
     case For::kSync: sync_.failed(now, why.retry_after, random_); break;

@@ -113,10 +113,10 @@ void draw_links(Plan& plan, Draw& draw) {
   plan.inner.window = draw.one_of<std::size_t>({16 * 1'024, 64 * 1'024, 1'024 * 1'024});
   plan.outer.latency = draw.ms(1, draw.one_of<std::uint64_t>({5, 60, 200}));
   plan.outer.jitter = draw.ms(0, draw.one_of<std::uint64_t>({1, 20, 150}));
-  // Two of the short heartbeats drawn below are time for a whole PULL answer (60 KiB): a device
-  // takes a connection without progress for that long for dead.
-  plan.outer.window = draw.one_of<std::size_t>({4 * 1'024, 64 * 1'024, 128 * 1'024});
-  if (draw.percent(20)) plan.outer.bytes_per_second = draw.from(25'000, 200'000);
+  plan.outer.window = draw.one_of<std::size_t>({2 * 1'024, 4 * 1'024, 64 * 1'024, 128 * 1'024});
+  if (draw.percent(20)) {
+    plan.outer.bytes_per_second = draw.from(draw.percent(50) ? 4'000 : 25'000, 200'000);
+  }
 }
 
 void draw_settings(Plan& plan, Draw& draw) {

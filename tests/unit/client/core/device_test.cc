@@ -118,6 +118,24 @@ TEST_F(DeviceTest, ARefusedPredecessorIsTakenOutOfTheChain) {
   EXPECT_EQ(bob->bodies(), (std::vector<Bytes>{"stored", "refused"}));
 }
 
+TEST_F(DeviceTest, ARefusalDecidesNothingWhileALaterTryIsOnItsWay) {
+  auto alice = online("alice", [](DeviceSettings& s) {
+    s.outbox.resend_min = Millis{5};
+    s.outbox.resend_max = Millis{5};
+  });
+  auto bob = online("bob");
+  world.jitter_max = Millis{400};
+  // Blocked when the first try comes, not any more when the second does.
+  world.server.knobs.refuse_send = {{1, Errc::kBlocked}};
+  const auto id = alice->send(kBob, "stored by the second try");
+  ASSERT_TRUE(world.run_until([&] { return head() == 1; }, Millis{5'000}));
+  world.run_for(Millis{5'000});
+  EXPECT_EQ(alice->step_of(*id), Step::kDelivered);
+  for (const LadderEvent& event : alice->ladder) {
+    EXPECT_NE(event.kind, LadderEvent::Kind::kRefused) << "told as refused, and stored";
+  }
+}
+
 TEST_F(DeviceTest, RelayedIsKeptAndBecomesStoredWhenTheStoreIsBack) {
   auto alice = online("alice");
   auto bob = online("bob");
