@@ -161,6 +161,7 @@ TEST_P(AppendMixContract, BatchAnswersEqualOneByOneAnswers) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, AppendMixContract, testing::ValuesIn(message_log_stores()), store_name);
+INSTANTIATE_TEST_SUITE_P(Engines, AppendMixContract, testing::ValuesIn(message_log_stores()),
+                         store_name);
 
 }  // namespace hy::das::contract

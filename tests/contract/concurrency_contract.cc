@@ -281,6 +281,7 @@ TEST_P(ConcurrencyContract, WhatWasAnsweredSurvivesSigkill) {
   for (const ClientMsgId& id : answered) EXPECT_EQ(stored[id], 1) << id.to_hex();
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, ConcurrencyContract, testing::ValuesIn(message_log_stores()), store_name);
+INSTANTIATE_TEST_SUITE_P(Engines, ConcurrencyContract, testing::ValuesIn(message_log_stores()),
+                         store_name);
 
 }  // namespace hy::das::contract

@@ -427,6 +427,7 @@ TEST_P(MessageLogContract, AReaderCannotWrite) {
   EXPECT_EQ(head(*writer_, p.a, p.conv).value(), 0U);
 }
 
-INSTANTIATE_TEST_SUITE_P(Engines, MessageLogContract, testing::ValuesIn(message_log_stores()), store_name);
+INSTANTIATE_TEST_SUITE_P(Engines, MessageLogContract, testing::ValuesIn(message_log_stores()),
+                         store_name);
 
 }  // namespace hy::das::contract
