@@ -19,7 +19,10 @@ void Inbox::load(std::vector<ConversationRecord> records) {
 
 void Inbox::connected(MonoTime now) {
   acks_.reset();
+  // The probe of a link that is full of rows is late like the rows.
+  if (pulls_ > 0) not_in_time(longest_asked_);
   pulls_ = 0;
+  longest_asked_ = 0;
   // Also where a push has filled the hole meanwhile: its PULL will never be answered either, and
   // one that is thought to be on its way would hold back all later ones.
   for (auto& [conversation, cursor] : cursors_) cursor.pull_ticket = 0;
@@ -108,10 +111,20 @@ std::vector<PullOrder> Inbox::take_pulls(MonoTime now) {
     cursor.pull_at = kNever;
     ++pulls_;
     // Without a hole it is the question whether the log was set back: 0 means "to the head".
-    out.push_back({conversation, Seq{cursor.have() + 1},
-                   cursor.has_hole() ? cursor.hole_to() : Seq{0}, cursor.pull_ticket});
+    const Seq from{cursor.have() + 1};
+    Seq to{0};
+    if (cursor.has_hole()) {
+      to = std::min(cursor.hole_to(), Seq{cursor.have() + slice_});
+      longest_asked_ = std::max(longest_asked_, to.value() - cursor.have());
+    }
+    out.push_back({conversation, from, to, cursor.pull_ticket});
   }
   return out;
+}
+
+/// `rows` were asked for at once and did not come.
+void Inbox::not_in_time(std::uint64_t rows) {
+  slice_ = std::min(slice_, std::max<std::uint64_t>(1, rows / 4));
 }
 
 bool Inbox::pulled(MonoTime now, const PullOrder& order, PullAnswered answer, Random& random) {
@@ -131,6 +144,8 @@ bool Inbox::pulled(MonoTime now, const PullOrder& order, PullAnswered answer, Ra
     cursor.offer({std::move(message), false}, settings_.ahead_rows_max);
   }
   const bool has_gained = cursor.have() > before;
+  if (has_gained) slice_ = std::min(settings_.slice_max, slice_ + slice_ / 4 + 1);
+  if (pulls_ == 0) longest_asked_ = 0;
   settle(now, cursor, Millis{0});
   if (!cursor.has_hole()) return true;
   if (has_gained) {
@@ -151,6 +166,8 @@ void Inbox::pull_failed(Turn& turn, MonoTime now, const PullOrder& order, Errc c
   Cursor& cursor = at->second;
   cursor.pull_ticket = 0;
   --pulls_;
+  if (code == Errc::kDeadlineExceeded && order.to >= order.from)
+    not_in_time(order.to.value() - order.from.value() + 1);
   if (code == Errc::kCursorAhead || code == Errc::kTooFar) {
     const bool may_reset =
         cursor.reset_at == MonoTime{} || now - cursor.reset_at >= settings_.reset_again;

@@ -18,9 +18,10 @@ struct InboxSettings {
   Millis hole_wait{100};               ///< a push left a hole: a moment for the late one, then PULL
   Millis pull_again_min{500};          ///< after a refusal or an answer without the rows
   Millis pull_again_max{30'000};
-  Millis reset_again{60'000};         ///< at most one reset of a conversation in this time
-  std::uint32_t pulls_max = 4;        ///< PULLs on their way at once
-  std::uint32_t first_tail = 10'000;  ///< rows taken of a conversation that is new to the device
+  Millis reset_again{60'000};           ///< at most one reset of a conversation in this time
+  std::uint32_t pulls_max = 4;          ///< PULLs on their way at once
+  std::uint64_t slice_max = 1'000'000;  ///< rows of one PULL, as long as answers come in time
+  std::uint32_t first_tail = 10'000;    ///< rows taken of a conversation that is new to the device
 };
 
 /// One PULL to put on the wire.
@@ -87,11 +88,16 @@ class Inbox {
   Cursor& cursor_of(ConversationId conversation, Seq first_seen);
   void settle(MonoTime now, Cursor& cursor, Millis wait);
   void reset(Turn& turn, MonoTime now, Cursor& cursor, Seq head);
+  void not_in_time(std::uint64_t rows);
 
   InboxSettings settings_;
   std::map<ConversationId, Cursor> cursors_;
   std::set<ConversationId> holes_;
   std::set<ConversationId> dirty_;
+  /// Rows that one PULL asks for. An answer that takes longer than the time in which it is waited
+  /// for would be asked for again for ever: what did not come is asked for in quarters.
+  std::uint64_t slice_ = settings_.slice_max;
+  std::uint64_t longest_asked_ = 0;  ///< on this connection, of the PULLs not answered yet
   std::vector<Cursor::Row> rows_;
   PushAcks acks_;
   std::uint32_t pulls_ = 0;

@@ -99,6 +99,56 @@ TEST_F(InboxTest, APullThatDiedWithItsConnectionHoldsBackNoLaterOne) {
   EXPECT_EQ(rows(), (Seqs{3}));
 }
 
+/// 124 rows over 4 kB/s take longer than they are waited for: the same question would never be
+/// answered.
+TEST_F(InboxTest, RowsThatDoNotComeInTimeAreAskedForInSmallerParts) {
+  head(124);
+  auto pulls = inbox.take_pulls(now);
+  ASSERT_EQ(pulls.size(), 1u);
+  EXPECT_EQ(pulls[0].to, Seq{124});
+  const auto not_answered = [&] {
+    inbox.pull_failed(turn, now, pulls[0], Errc::kDeadlineExceeded, Millis{0}, Seq{}, random);
+    now = inbox.wake_at();
+    pulls = inbox.take_pulls(now);
+  };
+  not_answered();
+  ASSERT_EQ(pulls.size(), 1u);
+  EXPECT_EQ(pulls[0].to, Seq{31});
+  not_answered();
+  ASSERT_EQ(pulls.size(), 1u);
+  EXPECT_EQ(pulls[0].to, Seq{7});
+  for (int i = 0; i < 3; ++i) not_answered();
+  ASSERT_EQ(pulls.size(), 1u);
+  EXPECT_EQ(pulls[0].to, Seq{1}) << "never none";
+  // What comes in time is asked for in larger parts again, until all is there.
+  std::uint64_t asked = 1;
+  int answers = 0;
+  while (!pulls.empty() && answers < 40) {
+    ++answers;
+    const std::uint64_t from = pulls[0].from.value();
+    const std::uint64_t to = pulls[0].to.value();
+    EXPECT_GE(to == 124 ? asked : to - from + 1, asked);
+    asked = to - from + 1;
+    ASSERT_TRUE(inbox.pulled(now, pulls[0], answer(from, to, 124), random));
+    pulls = inbox.take_pulls(now);
+  }
+  EXPECT_FALSE(inbox.has_holes());
+  EXPECT_LT(answers, 25);
+}
+
+/// The same when the link is given up meanwhile, because its PONG waits behind the rows.
+TEST_F(InboxTest, RowsThatALostConnectionOwesAreAskedForInSmallerParts) {
+  head(124);
+  ASSERT_EQ(inbox.take_pulls(now).size(), 1u);
+  inbox.connected(now);
+  const auto pulls = inbox.take_pulls(now);
+  ASSERT_EQ(pulls.size(), 1u);
+  EXPECT_EQ(pulls[0].to, Seq{31});
+  ASSERT_TRUE(inbox.pulled(now, pulls[0], answer(1, 31, 124), random));
+  inbox.connected(now);
+  EXPECT_GT(inbox.take_pulls(now).at(0).to, Seq{31 + 31}) << "nothing was owed";
+}
+
 TEST_F(InboxTest, AnAnswerWithoutTheRowsBacksOff) {
   head(5);
   MonoTime last = now;
