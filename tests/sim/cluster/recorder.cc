@@ -80,6 +80,7 @@ void Recorder::restarted(MonoTime now) {
 }
 
 void Recorder::end(MonoTime now, bool drained) {
+  tries_over(now);
   history_.end(ns(now), drained);
 }
 
@@ -300,13 +301,19 @@ void Recorder::stepped(MonoTime now, const client::StepChanged& change) {
   history_.state(ns(now), change.id, from, to);
 }
 
-void Recorder::connection_over(MonoTime now, judge::ClosedBy by) {
+/// What was not answered, or so late that the device no longer waited for it, has an outcome that
+/// nobody here knows.
+void Recorder::tries_over(MonoTime now) {
   for (const auto& [number, asked] : asked_) {
     if (asked.type == Type::kSend) {
       history_.send_info(ns(now), asked.id, asked.conv, Errc::kOutcomeUnknown);
     }
   }
   asked_.clear();
+}
+
+void Recorder::connection_over(MonoTime now, judge::ClosedBy by) {
+  tries_over(now);
   if (!std::exchange(logged_in_, false)) return;
   history_.close(ns(now), connection_, Errc::kOk, by);
 }

@@ -65,6 +65,7 @@ class Recorder final : public client::DeviceTap {
   void cursor_committed(MonoTime now, const client::ConversationRecord& record);
   void link_changed(MonoTime now, LinkState state, const std::string& why);
   void stepped(MonoTime now, const client::StepChanged& change);
+  void tries_over(MonoTime now);
   void connection_over(MonoTime now, judge::ClosedBy by);
 
   judge::History history_;
