@@ -22,9 +22,8 @@ constexpr Millis kInstant{2'000};      // a push, on a machine that does much el
 constexpr Millis kModeEntered{5'000};  // 2 s of failures, then everything is relayed
 constexpr Millis kOutboxBack{15'000};  // resends after the return, at most recheck_after apart
 // G14. The timers' part is 0.5 s (das tries again) and 0.05 s (logic tells who waits: STORE_BACK);
-// the rest is round trips, of which a machine that does much else gets this many on top.
+// the rest is round trips.
 constexpr Millis kFreshAfterReturn{2'000};
-constexpr int kRoundTripsAfterReturn = 10;
 constexpr Millis kPolled{20'000};  // poll 5 – 15 s, and one heartbeat before it
 
 class Degraded : public testing::TestWithParam<StoreKind> {
@@ -112,13 +111,10 @@ void Degraded::talk_through_an_outage(const std::function<Status()>& begin,
   ASSERT_TRUE(begin().has_value());
   std::vector<hy::Sent> sent;
   std::vector<std::string> texts;
-  std::vector<double> relayed_in;
   for (int i = 0; i < 8; ++i) {
-    const auto written = Clock::now();
     texts.push_back("outage " + std::to_string(i));
     sent.push_back(alice->write(*bob, texts.back()));
     EXPECT_TRUE(sent.back().wait(Step::kRelayed, kModeEntered)) << texts.back();
-    relayed_in.push_back(seconds_since(written));
     EXPECT_TRUE(bob->wait_shown(texts.back(), kInstant)) << texts.back();
     EXPECT_NE(sent.back().step(), Step::kStored) << "nothing can be stored now";
   }
@@ -132,12 +128,8 @@ void Degraded::talk_through_an_outage(const std::function<Status()>& begin,
   const hy::Sent fresh = alice->write(*bob, "fresh");
   EXPECT_TRUE(fresh.wait(Step::kStored, kOutboxBack));
   const double took = seconds_since(returned);
-  std::ranges::sort(relayed_in);
-  const double round_trip = relayed_in[relayed_in.size() / 2];  // the first may wait for a time-out
-  std::printf("  fresh message stored %.2f s after the store's return; a round trip takes %.3f s\n",
-              took, round_trip);
-  EXPECT_LE(took, std::chrono::duration<double>(kFreshAfterReturn).count() +
-                      kRoundTripsAfterReturn * round_trip);
+  std::printf("  fresh message stored %.2f s after the store's return\n", took);
+  EXPECT_LE(took, std::chrono::duration<double>(kFreshAfterReturn).count());
   for (std::size_t i = 0; i < sent.size(); ++i) {
     EXPECT_TRUE(sent[i].wait(Step::kStored, kOutboxBack)) << texts[i];
     EXPECT_TRUE(bob->wait_in_log(texts[i], kOutboxBack)) << texts[i];
