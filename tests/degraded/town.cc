@@ -130,8 +130,24 @@ std::vector<Errc> Resident::refusals() const {
   return refusals_;
 }
 
+/// What stands between a program and the machine, before it starts.
+Status Town::surround(cli::ServiceSpec& spec) {
+  std::vector<std::string>& argv = spec.command.argv;
+  if (spec.name == "mariadb") {
+    HY_TRY_VOID(faults::MariadbFaults::admit(spec));
+    if (!disk_) return {};
+    // Otherwise its pages go past the calls that the shim sees.
+    argv.insert(argv.end(), {"--innodb-use-native-aio=0", "--innodb-flush-method=fsync"});
+    argv = faults::with_environment(argv, {disk_->environment()});
+  }
+  if (spec.name.starts_with("das") && store_ == cli::StoreKind::kEmbedded)
+    argv = faults::with_environment(argv, {disk_->environment()});
+  return {};
+}
+
 Result<std::unique_ptr<Town>> Town::start(cli::StoreKind store,
-                                          std::vector<std::string> more_settings) {
+                                          std::vector<std::string> more_settings,
+                                          bool mariadb_disk) {
   std::unique_ptr<Town> town(new Town);
   town->store_ = store;
   std::string pattern = "/tmp/hy-deg-XXXXXX";
@@ -140,9 +156,11 @@ Result<std::unique_ptr<Town>> Town::start(cli::StoreKind store,
   HY_TRY_VOID(cli::make_private(cluster));
   HY_TRY_VOID(cli::make_private(cluster / "people"));
   const fs::path tests = fs::path(HY_BUILD_DIR) / "tests";
-  if (store == cli::StoreKind::kEmbedded) {
-    HY_TRY(town->disk_, faults::DiskFault::make(town->folder_ / "disk.control", cluster / "data",
-                                                tests / "libhy_disk_fault.so", true));
+  const bool is_embedded = store == cli::StoreKind::kEmbedded;
+  if (is_embedded || mariadb_disk) {
+    HY_TRY(town->disk_, faults::DiskFault::make(town->folder_ / "disk.control",
+                                                cluster / (is_embedded ? "data" : "store"),
+                                                tests / "libhy_disk_fault.so", is_embedded));
   }
   cli::ClusterOptions options;
   options.folder = cluster;
@@ -151,12 +169,7 @@ Result<std::unique_ptr<Town>> Town::start(cli::StoreKind store,
   options.size = cli::ClusterSize::usual(store);
   options.programs = fs::path(HY_BUILD_DIR) / "bin";
   options.more_settings = std::move(more_settings);
-  options.before_start = [raw = town.get()](cli::ServiceSpec& spec) -> Status {
-    if (spec.name == "mariadb") return faults::MariadbFaults::admit(spec);
-    if (spec.name.starts_with("das") && raw->disk_)
-      spec.command.argv = faults::with_environment(spec.command.argv, {raw->disk_->environment()});
-    return {};
-  };
+  options.before_start = [raw = town.get()](cli::ServiceSpec& spec) { return raw->surround(spec); };
   HY_TRY(town->cluster_, cli::Cluster::start(options));
   if (store == cli::StoreKind::kMysql) {
     town->mariadb_ =

@@ -79,15 +79,17 @@ class Resident {
 /// MariaDB has our administrator.
 class Town {
  public:
+  /// `mariadb_disk`: MariaDB's disk is behind the shim too, so it writes without native AIO.
   static Result<std::unique_ptr<Town>> start(cli::StoreKind store,
-                                             std::vector<std::string> more_settings = {});
+                                             std::vector<std::string> more_settings = {},
+                                             bool mariadb_disk = false);
   ~Town();
   Town(const Town&) = delete;
   Town& operator=(const Town&) = delete;
 
   cli::Cluster& cluster() { return *cluster_; }
   [[nodiscard]] cli::StoreKind store() const { return store_; }
-  /// Embedded alone.
+  /// Of the embedded engine, or of a MariaDB that was started behind the shim.
   faults::DiskFault& disk() { return *disk_; }
   /// mysql alone.
   faults::MariadbFaults& mariadb() { return *mariadb_; }
@@ -107,6 +109,8 @@ class Town {
 
  private:
   Town() = default;
+  Status surround(cli::ServiceSpec& spec);
+
   cli::StoreKind store_ = cli::StoreKind::kEmbedded;
   std::filesystem::path folder_;
   std::optional<faults::DiskFault> disk_;
