@@ -82,10 +82,11 @@ class Cursor {
   }
   bool take_dirty() { return std::exchange(is_dirty_, false); }
 
-  MonoTime pull_at = kNever;      ///< the hole is asked for then
-  std::uint32_t pull_ticket = 0;  ///< of the PULL on its way; 0: none
-  std::uint32_t pull_tries = 0;   ///< in a row without a row gained
-  MonoTime reset_at{};            ///< the last reset
+  MonoTime pull_at = kNever;       ///< the hole is asked for then
+  std::uint32_t pull_ticket = 0;   ///< of the PULL on its way; 0: none
+  std::uint32_t pull_tries = 0;    ///< in a row without a row gained
+  MonoTime reset_at{};             ///< the last reset
+  std::uint32_t tickets_from = 0;  ///< PULLs with a lower ticket asked before the last reset
 
  private:
   void free_waiting() {

@@ -100,6 +100,7 @@ Status Device::on_login(Turn& turn, MonoTime now, const LoginAnswered& answer) {
 void Device::on_down(Turn& /*turn*/, MonoTime /*now*/) {
   pending_.clear();
   deadlines_.clear();
+  given_up_.clear();
   reads_.disconnected();
   outbox_.disconnected();
   sync_.disconnected();
@@ -209,7 +210,7 @@ void Device::expire_requests(Turn& turn, MonoTime now) {
     deadlines_.pop_front();
     if (at == pending_.end()) continue;
     const Pending pending = at->second;
-    pending_.erase(at);
+    give_up(at);
     not_answered(turn, now, pending);
   }
   for (auto at = app_requests_.begin(); at != app_requests_.end();) {
@@ -220,6 +221,21 @@ void Device::expire_requests(Turn& turn, MonoTime now) {
     turn.notices.emplace_back(Answered{at->first, fail(Errc::kDeadlineExceeded)});
     at = app_requests_.erase(at);
   }
+}
+
+/// What a late STORED, page or answer to the app says is still true, and over a slow link all may
+/// be late. A late SYNC page fits no list any more, and a late READ has been offered again.
+void Device::give_up(std::map<std::uint32_t, Pending>::iterator at) {
+  const For what = at->second.what;
+  if (what == For::kSync || what == For::kRead) {
+    pending_.erase(at);
+    return;
+  }
+  at->second.is_given_up = true;
+  given_up_.push_back(at->first);
+  if (given_up_.size() <= settings_.given_up_max) return;
+  pending_.erase(given_up_.front());
+  given_up_.pop_front();
 }
 
 void Device::not_answered(Turn& turn, MonoTime now, const Pending& pending) {

@@ -22,6 +22,7 @@ struct DeviceSettings {
   InboxSettings inbox;
   SyncSettings sync;
   Millis answer_within{10'000};      ///< SYNC, PULL, READ: then asked again
+  std::size_t given_up_max = 256;    ///< requests whose late answer would still be taken
   Millis up_to_date_within{10'000};  ///< kSyncing ends after this even with an open hole
 };
 
@@ -115,6 +116,7 @@ class Device final : private LinkUser {
     PullOrder pull{};
     ConversationId conversation{};
     std::uint64_t token = 0;
+    bool is_given_up = false;  ///< not answered in time; a late answer is taken if it still fits
   };
   struct AppRequest {
     std::uint16_t type;
@@ -127,7 +129,8 @@ class Device final : private LinkUser {
   void on_down(Turn& turn, MonoTime now) override;
 
   std::uint32_t ask(MonoTime now, std::uint16_t type, ByteView body, Pending pending);
-  [[nodiscard]] bool is_late(const wire::Inner& inner) const;
+  /// The answer to a request that was given up, and nothing that helps now.
+  [[nodiscard]] bool is_too_late(const wire::Inner& inner) const;
   /// A SEND of this message waits for its answer.
   [[nodiscard]] bool is_asked(const ClientMsgId& id) const;
   Errc on_answer(Turn& turn, MonoTime now, const wire::Inner& inner);
@@ -136,6 +139,7 @@ class Device final : private LinkUser {
   Errc answered_sync(Turn& turn, MonoTime now, ByteView body);
   void refused(Turn& turn, MonoTime now, const Pending& pending, const wire::Inner& inner);
   void not_answered(Turn& turn, MonoTime now, const Pending& pending);
+  void give_up(std::map<std::uint32_t, Pending>::iterator at);
   Errc on_push(Turn& turn, MonoTime now, const wire::Inner& inner);
   Errc on_receipts(Turn& turn, MonoTime now, ByteView body);
   void place_rows(Turn& turn, MonoTime now);
@@ -156,6 +160,7 @@ class Device final : private LinkUser {
   std::uint32_t next_request_ = 1;
   std::map<std::uint32_t, Pending> pending_;
   std::deque<std::pair<MonoTime, std::uint32_t>> deadlines_;  ///< ascending: one time-out for all
+  std::deque<std::uint32_t> given_up_;                        ///< oldest first
   std::map<std::uint64_t, AppRequest> app_requests_;
   ReadOffers reads_;
   MonoTime logged_in_at_{};

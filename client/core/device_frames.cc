@@ -4,14 +4,17 @@
 
 #include "client/core/backoff.h"
 #include "client/core/device.h"
+#include "common/base/check.h"
 #include "common/base/test_hooks.h"
 #include "common/wire/refused.h"
 
 namespace hy::client {
 
 Errc Device::on_frame(Turn& turn, MonoTime now, const wire::Inner& inner) {
-  // The answer to a request that was given up changes nothing here, and is nobody's evidence.
-  if (tap_ != nullptr && !is_late(inner)) tap_->heard(now, inner);
+  // What changes nothing here is nobody's evidence.
+  const bool is_useless = is_too_late(inner);
+  if (tap_ != nullptr && !is_useless) tap_->heard(now, inner);
+  if (is_useless) return Errc::kOk;
   switch (inner.type) {
     case Type::kPush: return on_push(turn, now, inner);
     case Type::kReceipt: return on_receipts(turn, now, inner.body);
@@ -33,11 +36,19 @@ Errc Device::on_frame(Turn& turn, MonoTime now, const wire::Inner& inner) {
   return on_answer(turn, now, inner);
 }
 
-bool Device::is_late(const wire::Inner& inner) const {
+bool Device::is_too_late(const wire::Inner& inner) const {
   const bool is_answer = (inner.type & wire::kTypeAck) != 0 &&
                          inner.type != type_of_ack(Type::kPushAck) &&
                          inner.type != type_of_ack(Type::kPing);
-  return is_answer && !pending_.contains(inner.request_id);
+  if (!is_answer) return false;
+  const auto at = pending_.find(inner.request_id);
+  if (at == pending_.end()) return true;
+  if (!at->second.is_given_up) return false;
+  // A refusal, or RELAYED, says how it was then; a later try may be answered otherwise.
+  if ((inner.flags & wire::kFlagRefused) != 0) return true;
+  if (at->second.what != For::kSend) return false;
+  const auto outcome = decode_send(inner.body);
+  return outcome && !outcome->stored;
 }
 
 Errc Device::on_answer(Turn& turn, MonoTime now, const wire::Inner& inner) {
@@ -56,7 +67,7 @@ Errc Device::on_answer(Turn& turn, MonoTime now, const wire::Inner& inner) {
     return Errc::kOk;
   }
   const auto at = pending_.find(inner.request_id);
-  if (at == pending_.end()) return Errc::kOk;  // late: its request was given up
+  HY_CHECK(at != pending_.end());  // is_too_late
   const Pending pending = at->second;
   pending_.erase(at);
   if (is_refused) {
@@ -140,7 +151,7 @@ Errc Device::answered_sync(Turn& turn, MonoTime now, ByteView body) {
 
 bool Device::is_asked(const ClientMsgId& id) const {
   return std::ranges::any_of(pending_, [&id](const auto& entry) {
-    return entry.second.what == For::kSend && entry.second.id == id;
+    return entry.second.what == For::kSend && entry.second.id == id && !entry.second.is_given_up;
   });
 }
 

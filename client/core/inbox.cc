@@ -129,10 +129,13 @@ void Inbox::not_in_time(std::uint64_t rows) {
 
 bool Inbox::pulled(MonoTime now, const PullOrder& order, PullAnswered answer, Random& random) {
   const auto at = cursors_.find(order.conversation);
-  if (at == cursors_.end() || at->second.pull_ticket != order.ticket) return true;
+  if (at == cursors_.end() || order.ticket < at->second.tickets_from) return true;
   Cursor& cursor = at->second;
-  cursor.pull_ticket = 0;
-  --pulls_;
+  const bool is_late = cursor.pull_ticket != order.ticket;
+  if (!is_late) {
+    cursor.pull_ticket = 0;
+    --pulls_;
+  }
   if (answer.conversation != order.conversation) return false;
   if (!answer.messages.empty() && answer.messages.front().seq < order.from) return false;
   const std::uint64_t before = cursor.have();
@@ -144,14 +147,14 @@ bool Inbox::pulled(MonoTime now, const PullOrder& order, PullAnswered answer, Ra
     cursor.offer({std::move(message), false}, settings_.ahead_rows_max);
   }
   const bool has_gained = cursor.have() > before;
-  if (has_gained) slice_ = std::min(settings_.slice_max, slice_ + slice_ / 4 + 1);
+  if (has_gained && !is_late) slice_ = std::min(settings_.slice_max, slice_ + slice_ / 4 + 1);
   if (pulls_ == 0) longest_asked_ = 0;
   settle(now, cursor, Millis{0});
   if (!cursor.has_hole()) return true;
   if (has_gained) {
     cursor.pull_tries = 0;
-    cursor.pull_at = now;
-  } else {
+    if (cursor.pull_ticket == 0) cursor.pull_at = now;
+  } else if (!is_late) {
     cursor.pull_at = now + settings_.pull_again_min +
                      full_jitter(random, settings_.pull_again_min, settings_.pull_again_max,
                                  cursor.pull_tries++);
@@ -189,6 +192,7 @@ void Inbox::reset(Turn& turn, MonoTime now, Cursor& cursor, Seq head) {
   const std::uint64_t tail = settings_.first_tail;
   cursor.reset(Seq{head.value() > tail ? head.value() - tail : 0}, head);
   cursor.reset_at = now;
+  cursor.tickets_from = next_ticket_;
   cursor.pull_tries = 0;
   turn.writes.emplace_back(ForgetSeqs{cursor.record().conversation});
   holes_.erase(cursor.record().conversation);

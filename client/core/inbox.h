@@ -57,7 +57,10 @@ class Inbox {
 
   /// PULLs to send now; each is on its way until pulled() or pull_failed().
   std::vector<PullOrder> take_pulls(MonoTime now);
-  /// False: a body that no server of ours sends (rows below what was asked); close.
+  /// Also for a PULL that was given up (pull_failed) and is answered late: what it brings is taken,
+  /// or a slow link would carry the same rows again and again. One that a reset has overtaken
+  /// changes nothing. False: a body that no server of ours sends (rows below what was asked);
+  /// close.
   bool pulled(MonoTime now, const PullOrder& order, PullAnswered answer, Random& random);
   /// head: with kCursorAhead. Rows whose conversation was reset forget their seqs.
   void pull_failed(Turn& turn, MonoTime now, const PullOrder& order, Errc code, Millis retry_after,

@@ -82,7 +82,7 @@ void ModelServer::append_and_push(Connection* from, std::uint64_t sender, std::u
     if (connection == nullptr || connection.get() == from || connection->is_shut_) continue;
     const std::uint64_t uid = connection->uid_.value();
     if (uid != to && !(uid == sender && knobs.push_own_devices)) continue;
-    if (knobs.drop_pushes > 0) {
+    if (knobs.drop_pushes > 0 && (!knobs.drop_pushes_to || knobs.drop_pushes_to == Uid{uid})) {
       --knobs.drop_pushes;
       continue;
     }
@@ -123,6 +123,13 @@ void ModelServer::inject(Uid uid, std::uint16_t type, std::uint32_t request_id, 
       connection->frame(type, 0, request_id, body);
     }
   }
+}
+
+void ModelServer::answer_held() {
+  if (held_.empty()) return;
+  const auto late = std::move(held_.front());
+  held_.pop_front();
+  late();
 }
 
 void ModelServer::close_all() {
@@ -189,15 +196,24 @@ void ModelServer::Connection::frame(std::uint16_t type, std::uint16_t flags, std
   out_(std::move(out));
 }
 
-void ModelServer::Connection::answer(const wire::Inner& request, const Bytes& body) {
-  frame(static_cast<std::uint16_t>(request.type | wire::kTypeAck), 0, request.request_id, body);
+void ModelServer::Connection::answer(const wire::Inner& request, std::uint16_t flags,
+                                     const Bytes& body) {
+  const auto type = static_cast<std::uint16_t>(request.type | wire::kTypeAck);
+  std::uint32_t none = 0;
+  std::uint32_t& held = request.type == Type::kSend   ? server_.knobs.hold_sends
+                        : request.type == Type::kPull ? server_.knobs.hold_pulls
+                                                      : none;
+  if (held == 0) return frame(type, flags, request.request_id, body);
+  --held;
+  server_.held_.emplace_back([weak = weak_from_this(), type, flags, id = request.request_id, body] {
+    if (const auto self = weak.lock()) self->frame(type, flags, id, body);
+  });
 }
 
 void ModelServer::Connection::refuse(const wire::Inner& request, Errc code, std::uint32_t counter,
                                      std::uint64_t head) {
   const Error error{code, "test", server_.knobs.retry_after};
-  frame(static_cast<std::uint16_t>(request.type | wire::kTypeAck), wire::kFlagRefused,
-        request.request_id, wire::encode_refused(error, counter, head));
+  answer(request, wire::kFlagRefused, wire::encode_refused(error, counter, head));
 }
 
 void ModelServer::Connection::on_inner(const wire::Inner& inner) {

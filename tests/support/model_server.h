@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -26,11 +27,14 @@ namespace hy::test {
 class ModelServer {
  public:
   struct KnobSet {
-    bool is_mute = false;              ///< reads everything, answers nothing
-    std::uint32_t drop_send_acks = 0;  ///< the next so many SENDs are stored and not answered
-    std::uint32_t lose_sends = 0;      ///< the next so many SENDs are neither stored nor answered
-    std::uint32_t drop_pushes = 0;     ///< the next so many pushes are not made
-    bool relays = false;               ///< store down: RELAYED, provisional pushes
+    bool is_mute = false;               ///< reads everything, answers nothing
+    std::uint32_t drop_send_acks = 0;   ///< the next so many SENDs are stored and not answered
+    std::uint32_t lose_sends = 0;       ///< the next so many SENDs are neither stored nor answered
+    std::uint32_t hold_sends = 0;       ///< answers to the next so many wait for answer_held
+    std::uint32_t hold_pulls = 0;       ///< the same
+    std::uint32_t drop_pushes = 0;      ///< the next so many pushes are not made
+    std::optional<Uid> drop_pushes_to;  ///< only those to this one; none: to anybody
+    bool relays = false;                ///< store down: RELAYED, provisional pushes
     std::map<std::uint32_t, Errc> refuse_send;  ///< the n-th SEND (from 1) is refused so
     std::uint32_t lose_reads = 0;               ///< the next so many READs are not answered
     std::uint32_t refuse_syncs = 0;             ///< the next so many are refused: busy
@@ -74,6 +78,8 @@ class ModelServer {
   /// Any frame to every session of a user: for rogue servers.
   void inject(Uid uid, std::uint16_t type, std::uint32_t request_id, const Bytes& body);
   void close_all();
+  /// The oldest answer that hold_sends or hold_pulls has kept goes out, late.
+  void answer_held();
 
   KnobSet knobs;
   std::map<std::string, Uid> names;  ///< accounts; any password is right but "wrong"
@@ -96,6 +102,7 @@ class ModelServer {
   std::vector<std::weak_ptr<Connection>> connections_;
   std::map<std::uint64_t, std::uint64_t> counters_;
   std::set<ClientMsgId> relayed_;
+  std::deque<std::function<void()>> held_;
 };
 
 class ModelServer::Connection : public std::enable_shared_from_this<Connection> {
@@ -118,7 +125,8 @@ class ModelServer::Connection : public std::enable_shared_from_this<Connection> 
   };
   void on_frame(const wire::Frame& frame);
   void on_inner(const wire::Inner& inner);
-  void answer(const wire::Inner& request, const Bytes& body);
+  void answer(const wire::Inner& request, const Bytes& body) { answer(request, 0, body); }
+  void answer(const wire::Inner& request, std::uint16_t flags, const Bytes& body);
   void refuse(const wire::Inner& request, Errc code, std::uint32_t counter = 0,
               std::uint64_t head = 0);
   void frame(std::uint16_t type, std::uint16_t flags, std::uint32_t id, const Bytes& body);

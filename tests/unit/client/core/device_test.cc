@@ -136,6 +136,74 @@ TEST_F(DeviceTest, ARefusalDecidesNothingWhileALaterTryIsOnItsWay) {
   }
 }
 
+/// Not answered in time, and not sent again for long: what comes now can only be a late answer.
+void is_patient(DeviceSettings& s) {
+  s.answer_within = Millis{2'000};
+  s.outbox.resend_min = Millis{60'000};
+}
+
+TEST_F(DeviceTest, AStoredThatComesLateIsTaken) {
+  auto alice = online("alice", is_patient);
+  world.server.knobs.hold_sends = 1;
+  const auto id = alice->send(kBob, "answered late");
+  world.run_for(Millis{4'000});
+  ASSERT_EQ(alice->step_of(*id), Step::kSent);
+  world.server.answer_held();
+  world.run_for(Millis{50});
+  EXPECT_EQ(alice->step_of(*id), Step::kStored);
+  EXPECT_EQ(alice->device().outbox().size(), 0u);
+  world.run_for(Millis{200'000});
+  EXPECT_EQ(world.server.sends_seen, 1u);
+}
+
+TEST_F(DeviceTest, ARefusalThatComesLateDecidesNothing) {
+  auto alice = online("alice", is_patient);
+  world.server.knobs.refuse_send = {{1, Errc::kBlocked}};
+  world.server.knobs.hold_sends = 1;
+  const auto id = alice->send(kBob, "stored by the second try");
+  world.run_for(Millis{4'000});
+  world.server.answer_held();
+  world.run_for(Millis{50});
+  EXPECT_EQ(alice->step_of(*id), Step::kSent);
+  world.run_for(Millis{200'000});
+  EXPECT_EQ(alice->step_of(*id), Step::kStored);
+}
+
+TEST_F(DeviceTest, OfRequestsThatWereGivenUpSoManyAreRemembered) {
+  auto alice = online("alice", [](DeviceSettings& s) {
+    is_patient(s);
+    s.given_up_max = 1;
+  });
+  world.server.knobs.hold_sends = 2;
+  const auto first = alice->send(kBob, "forgotten");
+  const auto second = alice->send(kBob, "remembered");
+  world.run_for(Millis{4'000});
+  world.server.answer_held();
+  world.server.answer_held();
+  world.run_for(Millis{50});
+  EXPECT_EQ(alice->step_of(*first), Step::kSent);
+  EXPECT_EQ(alice->step_of(*second), Step::kStored);
+}
+
+TEST_F(DeviceTest, APageThatComesLateIsTaken) {
+  auto bob = online("bob", is_patient);
+  world.server.knobs.drop_pushes = 1;
+  world.server.knobs.hold_pulls = 2;
+  world.server.write(kAlice, kBob, "m1");
+  world.server.write(kAlice, kBob, "m2");
+  ASSERT_TRUE(world.run_until([&] { return world.server.pulls_seen == 2; }, Millis{5'000}));
+  ASSERT_TRUE(bob->bodies().empty());
+  world.server.answer_held();  // the first one's, while the second is on its way
+  world.run_for(Millis{50});
+  EXPECT_EQ(bob->bodies(), (std::vector<Bytes>{"m1", "m2"}));
+  world.server.answer_held();
+  world.server.knobs.drop_pushes = 1;
+  world.server.write(kAlice, kBob, "m3");
+  world.server.write(kAlice, kBob, "m4");
+  world.run_for(Millis{1'000});
+  EXPECT_EQ(bob->bodies(), (std::vector<Bytes>{"m1", "m2", "m3", "m4"})) << "later holes as ever";
+}
+
 TEST_F(DeviceTest, RelayedIsKeptAndBecomesStoredWhenTheStoreIsBack) {
   auto alice = online("alice");
   auto bob = online("bob");

@@ -136,6 +136,42 @@ TEST_F(InboxTest, RowsThatDoNotComeInTimeAreAskedForInSmallerParts) {
   EXPECT_LT(answers, 25);
 }
 
+TEST_F(InboxTest, APageThatComesLateIsTakenAndTheRestIsAskedForAtOnce) {
+  head(124);
+  const auto first = inbox.take_pulls(now);
+  ASSERT_EQ(first.size(), 1u);
+  inbox.pull_failed(turn, now, first[0], Errc::kDeadlineExceeded, Millis{0}, Seq{}, random);
+  EXPECT_TRUE(inbox.pulled(now, first[0], answer(1, 50, 124), random));
+  EXPECT_EQ(rows().size(), 50u);
+  const auto second = inbox.take_pulls(now);
+  ASSERT_EQ(second.size(), 1u) << "rows came: no reason to wait";
+  EXPECT_EQ(second[0].from, Seq{51});
+  EXPECT_EQ(second[0].to, Seq{81}) << "it was late: parts stay small";
+  // Now late beside another one on its way, which stays the only one.
+  EXPECT_TRUE(inbox.pulled(now, first[0], answer(1, 60, 124), random));
+  EXPECT_EQ(rows().size(), 10u);
+  EXPECT_TRUE(inbox.take_pulls(now).empty());
+  EXPECT_TRUE(inbox.pulled(now, second[0], answer(51, 81, 124), random));
+  EXPECT_EQ(rows().size(), 21u);
+  EXPECT_EQ(inbox.take_pulls(now).at(0).from, Seq{82});
+}
+
+TEST_F(InboxTest, APageFromBeforeAResetIsNotTaken) {
+  head(3);
+  const auto pulls = inbox.take_pulls(now);
+  ASSERT_EQ(pulls.size(), 1u);
+  inbox.pull_failed(turn, now, pulls[0], Errc::kDeadlineExceeded, Millis{0}, Seq{}, random);
+  inbox.reset_all(turn, now);
+  EXPECT_TRUE(inbox.pulled(now, pulls[0], answer(1, 3, 3), random));
+  EXPECT_TRUE(rows().empty()) << "seqs of the log that is gone";
+  head(3);
+  now += Millis{60'000};
+  const auto again = inbox.take_pulls(now);
+  ASSERT_EQ(again.size(), 1u);
+  EXPECT_TRUE(inbox.pulled(now, again[0], answer(1, 3, 3), random));
+  EXPECT_EQ(rows(), (Seqs{1, 2, 3}));
+}
+
 /// The same when the link is given up meanwhile, because its PONG waits behind the rows.
 TEST_F(InboxTest, RowsThatALostConnectionOwesAreAskedForInSmallerParts) {
   head(124);
