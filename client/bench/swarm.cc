@@ -132,6 +132,7 @@ MonoTime Swarm::work(MonoTime t) {
   }
   work_refills(t, next);
   work_resends(t, next);
+  work_holes(t, next);
   if (t >= next_churn_) work_churn(t);
   next = std::min(next, next_churn_);
   if (t >= next_ping_round_) {
@@ -166,7 +167,7 @@ bool Swarm::is_through(Person& p) {
 
 bool Swarm::is_settled() {
   return catching_up_ == 0 && std::ranges::all_of(people_, [](Person& p) {
-           return is_through(p) && p.ahead.empty() && !p.has_missed;
+           return is_through(p) && p.ahead.empty() && p.held.empty() && !p.has_missed;
          });
 }
 

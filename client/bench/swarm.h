@@ -141,18 +141,21 @@ class Swarm final : public load::Listener {
     MonoTime intended_dial{};
     MonoTime next_ping{};
     std::uint32_t contiguous = 0;      ///< every seq up to here is known
-    std::vector<std::uint32_t> ahead;  ///< known above the first hole, few
+    std::vector<std::uint32_t> ahead;  ///< own ones above the first hole, few
     std::uint32_t to_flood = 0;        ///< messages that are still to be sent
     std::uint32_t tries = 0;           ///< dials turned away in a row
     std::uint32_t moves = 0;           ///< entries that it left because they failed it
-    std::vector<Held> held;            ///< pushed while older rows are being fetched
+    std::vector<Held> held;            ///< pushed above the first hole, at most kHeldMax
     ShownLately shown;                 ///< of the peer's messages
     bool is_ready = false;             ///< its SYNC was answered
     bool knows_base = false;           ///< where the conversation stood before the run
     bool has_missed = false;           ///< rows may be missing until it pulled
     bool is_catching_up = false;
-    bool has_to_wait = false;  ///< closed loop: refused, and told when to come again
-    bool was_lost = false;     ///< its connection ended by itself since the last mark
+    bool awaits_hole = false;    ///< a time is set at which the first hole is asked for
+    bool asks_for_hole = false;  ///< is_catching_up for its sake, on a connection that is well
+    bool is_hinted = false;      ///< by a hint that came meanwhile
+    bool has_to_wait = false;    ///< closed loop: refused, and told when to come again
+    bool was_lost = false;       ///< its connection ended by itself since the last mark
   };
   struct Due {
     MonoTime at;
@@ -171,6 +174,7 @@ class Swarm final : public load::Listener {
   void resend(Person& p, std::uint32_t number);
   void work_resends(MonoTime t, MonoTime& next);
   void work_refills(MonoTime t, MonoTime& next);
+  void work_holes(MonoTime t, MonoTime& next);
   [[nodiscard]] MonoTime next_send() const;
   [[nodiscard]] std::chrono::milliseconds ping_of(const Person& p) const;
   void leave(Person& p);
@@ -195,11 +199,18 @@ class Swarm final : public load::Listener {
 
   static bool knows(const Person& p, std::uint32_t seq);
   static void know(Person& p, std::uint32_t seq);
+  /// An app shows by seq: what was pushed above a hole waits until the hole is closed.
+  void hold(Person& p, Held row, std::uint16_t extra);
+  void show(Person& p, Held row);
+  /// Shows what was held back and has no hole below it any more.
+  void show_reached(Person& p);
+  void await_hole(Person& p, std::chrono::milliseconds wait);
   /// All that the person sent is answered and delivered.
   static bool is_through(Person& p);
-  void begin_catch_up(Person& p);
+  void begin_catch_up(Person& p, bool for_hole);
   void take_row(Person& p, const load::PushView& row);
-  void end_catch_up(Person& p);
+  /// `seen_to`: up to there the log has nothing but what came; 0: nothing is known.
+  void end_catch_up(Person& p, std::uint32_t seen_to);
   void cut(std::size_t pair);
 
   Setup setup_;
@@ -230,6 +241,7 @@ class Swarm final : public load::Listener {
   std::size_t round_ = 0;
   std::priority_queue<Due> refills_;  ///< closed loop: who was refused, and comes again then
   std::priority_queue<Due> resends_;  ///< RELAYED: the same id again; number 0: SYNC
+  std::priority_queue<Due> holes_;    ///< who asks for what was pushed to nobody
   Mix mix_;
   bool is_flood_ = false;
   MonoTime next_churn_ = MonoTime::max();

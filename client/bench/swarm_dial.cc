@@ -109,10 +109,10 @@ void Swarm::on_heads(load::LightClient& c,
     p.next_ping = t + part(ping_of(p), c.uid().value());
   }
   if (p.is_catching_up) return;
-  if (!p.ahead.empty() || head > p.contiguous) {
-    begin_catch_up(p);
+  if (!p.ahead.empty() || !p.held.empty() || head > p.contiguous) {
+    begin_catch_up(p, false);
   } else if (p.has_missed) {
-    end_catch_up(p);  // there is nothing that it does not have
+    end_catch_up(p, 0);  // there is nothing that it does not have
   }
   refill(p);
 }
@@ -147,9 +147,8 @@ void Swarm::leave(Person& p) {
   p.has_missed = true;
   --open_;
   if (p.is_catching_up) --catching_up_;
-  p.is_catching_up = false;
-  // What was held back is on the device: it is shown before anything that is
-  // fetched later would come too late, so it waits for the next connection.
+  p.is_catching_up = p.is_hinted = false;
+  // What was held back is on the device and waits for the next connection: its hole is still open.
   note(p, Mark::kClosed, p.client->conn_counter());
 }
 

@@ -220,6 +220,7 @@ void Swarm::stored(Person& p, Pending& m, std::uint32_t number, std::uint32_t se
   if (m.is_alone) curves_.stored_raw.record(us(t - m.sent));
   note(p, how, number, seq);
   know(p, seq);
+  show_reached(p);
   confirm(p, p.receipted_at);
 }
 
@@ -267,15 +268,14 @@ void Swarm::on_push(load::LightClient& c, std::uint32_t n, const load::PushView&
     return note(p, Mark::kSkipped, 0);
   }
   if (fate == ShownLately::Fate::kOther) extra |= clash(p, seq, number);
-  if (p.is_catching_up || p.has_missed) {
-    note(p, Mark::kHeld, number, seq, extra);
-    if (!is_held) p.held.push_back({seq, number});
-    return;
-  }
+  // What contradicts something is told as it comes: no hole will ever be closed for it.
+  if (fate == ShownLately::Fate::kNew && seq != p.contiguous + 1)
+    return hold(p, {seq, number}, extra);
   note(p, Mark::kPushed, number, seq, extra);
   know(p, seq);
   p.shown.add({seq, number});
   if (number != 0) delivered(sender, number);
+  show_reached(p);
 }
 
 std::uint16_t Swarm::clash(Person& p, std::uint32_t seq, std::uint32_t number) {
