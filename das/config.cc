@@ -135,9 +135,10 @@ WorkerOptions worker_options(const config::Start& start, unsigned writers_max) {
   out.lane.limits.batch_rows_max = static_cast<std::size_t>(values.integer("das.batch_rows"));
   out.lane.limits.queue_appends_max = static_cast<std::size_t>(values.integer("das.queue_appends"));
   // A commit is a round trip and a flush of another process; in one's own it is cheap enough.
-  // Two lanes share a server: at the same distance they would make twice the commits.
-  if (values.text("das.engine") != "embedded")
-    out.lane.commit_distance_max = out.lanes == 1 ? Millis{1} : Millis{4};
+  if (values.text("das.engine") != "embedded") {
+    out.lane.commit_distance_max = Millis{1};
+    out.further_distance_max = Millis{4};
+  }
   out.readers.threads = static_cast<std::size_t>(values.integer("das.readers"));
   return out;
 }

@@ -1,5 +1,7 @@
 #include "das/lane/lane.h"
 
+#include "das/lane/lane_router.h"
+
 namespace hy::das {
 
 Lane::Lane(LaneOptions options, Engine& engine, const Clock& clock, std::unique_ptr<Random> random,
@@ -30,6 +32,11 @@ void Lane::stop() {
 std::size_t Lane::queued() const {
   const std::scoped_lock guard(mutex_);
   return queue_.queued();
+}
+
+bool Lane::is_ready() const {
+  const std::scoped_lock guard(mutex_);
+  return !queue_.is_shut() && (!turn_began_ || clock_.now() - *turn_began_ < kTurnHangs);
 }
 
 void Lane::offer(std::vector<AppendRequest> requests, Completion& refused) {
@@ -68,6 +75,7 @@ void Lane::run() {
   for (;;) {
     {
       std::unique_lock lock(mutex_);
+      turn_began_.reset();
       wake_.wait_until(lock, core_.due(), [this] { return stopping_ || queue_.has_work(); });
       wake_.wait_until(lock, pacer_.next(), [this] { return stopping_; });
     }
@@ -78,6 +86,7 @@ void Lane::run() {
       const std::scoped_lock guard(mutex_);
       batch = queue_.take(core_.has_session(), clock_.now());
       ended = stopping_ && !queue_.has_work();
+      turn_began_ = clock_.now();
     }
     if (!batch.appends.empty()) pacer_.on_commit(clock_.now(), batch.appends.size());
     core_.serve(std::move(batch));

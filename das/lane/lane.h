@@ -2,6 +2,7 @@
 
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <thread>
 
 #include "das/append/commit_pacer.h"
@@ -10,8 +11,8 @@
 namespace hy::das {
 
 /// One writer: a thread with one session. Takes what has gathered, commits it, hands the answers
-/// over once, takes the next (lane_core.h). Appends of one conversation always come to the same
-/// lane, so their order is the order of offer.
+/// over once, takes the next (lane_core.h). Appends of one conversation are in one lane at a
+/// time (lane_router.h), so their order is the order of offer.
 class Lane : private LaneDoor {
  public:
   /// engine, clock, observer outlive the lane.
@@ -28,6 +29,8 @@ class Lane : private LaneDoor {
   /// Commits what is queued, answers it, ends the thread. Blocks; new offers are refused.
   void stop();
   [[nodiscard]] std::size_t queued() const;
+  /// It has a session and does not hang in a turn. Any thread.
+  [[nodiscard]] bool is_ready() const;
 
  private:
   // LaneDoor: on the lane's thread.
@@ -41,8 +44,9 @@ class Lane : private LaneDoor {
   std::condition_variable wake_;
   LaneQueue queue_;
   bool stopping_ = false;
-  CommitPacer pacer_;  ///< the lane's thread alone
-  LaneCore core_;      ///< the lane's thread alone
+  std::optional<MonoTime> turn_began_;  ///< nothing: it waits for work
+  CommitPacer pacer_;                   ///< the lane's thread alone
+  LaneCore core_;                       ///< the lane's thread alone
   std::thread thread_;
 };
 

@@ -62,6 +62,7 @@ class LaneQueue {
     return has_session ? fsm_.take(now) : fsm_.take_all();
   }
   void shut(const Error& why) { shut_ = why; }
+  [[nodiscard]] bool is_shut() const { return shut_.has_value(); }
   void open() {
     if (shut_) fsm_.begin_ramp();
     shut_.reset();

@@ -27,8 +27,9 @@ struct Completion {
 using CompletionSink = std::function<void(Completion)>;
 
 /// What the service sees of the sessions behind it: lanes for writes, readers for reads. Threads
-/// hold them in hy-das (workers.h), virtual time in the simulator. A conversation's appends come to
-/// one lane always. offer_*: one thread (the loop).
+/// hold them in hy-das (workers.h), virtual time in the simulator. While
+/// anything of a conversation waits for its answer, all its appends come to one lane. offer_*: one
+/// thread (the loop).
 class WorkPort {
  public:
   virtual ~WorkPort() = default;

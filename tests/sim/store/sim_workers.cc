@@ -7,6 +7,9 @@ namespace hy::sim {
 using das::Completion;
 using std::chrono::nanoseconds;
 
+/// So few that conversations go from lane to lane all the time.
+constexpr std::size_t kFullFrom = 2;
+
 /// One lane: idle, or in a turn. A turn: take, (before) the transaction, (after) the answers.
 class SimWorkers::SimLane final : private das::LaneDoor {
  public:
@@ -25,6 +28,9 @@ class SimWorkers::SimLane final : private das::LaneDoor {
     if (queue_.offer(std::move(call), refused)) wake();
   }
   [[nodiscard]] std::size_t queued() const { return queue_.queued(); }
+  [[nodiscard]] bool is_ready() const {
+    return !queue_.is_shut() && (!busy_ || owner_.clock_.now() - began_ < das::kTurnHangs);
+  }
 
   /// Begins a turn when there is something to do, else waits until there will be.
   void wake() {
@@ -97,7 +103,7 @@ class SimWorkers::SimLane final : private das::LaneDoor {
   }
 
   void deliver() {
-    for (Completion& one : std::exchange(done_, {})) owner_.sink_(std::move(one));
+    for (Completion& one : std::exchange(done_, {})) owner_.finished(std::move(one));
   }
 
   SimWorkers& owner_;
@@ -129,6 +135,7 @@ SimWorkers::SimWorkers(const das::WorkerOptions& options, const StoreLatency& la
       clock_(clock),
       random_(seed),
       sink_(std::move(sink)),
+      router_(options.lanes, kFullFrom),
       schedule_(std::move(schedule)),
       by_lane_(options.lanes) {
   for (std::size_t i = 0; i < options.lanes; ++i) {
@@ -162,12 +169,22 @@ void SimWorkers::start() {
 }
 
 void SimWorkers::offer(std::vector<das::AppendRequest> requests, Completion& refused) {
+  for (std::size_t i = 0; i < lanes_.size(); ++i) router_.set_ready(i, lanes_[i]->is_ready());
   for (das::AppendRequest& request : requests) {
-    const std::size_t hash = std::hash<ConversationId>{}(request.pending.item.conv);
-    by_lane_[hash % lanes_.size()].push_back(std::move(request));
+    const std::size_t lane = router_.route(request);
+    by_lane_[lane].push_back(std::move(request));
   }
+  Completion not_queued;
   for (std::size_t i = 0; i < lanes_.size(); ++i)
-    if (!by_lane_[i].empty()) lanes_[i]->offer(std::exchange(by_lane_[i], {}), refused);
+    if (!by_lane_[i].empty()) lanes_[i]->offer(std::exchange(by_lane_[i], {}), not_queued);
+  router_.release(router_.answered(not_queued));
+  std::ranges::move(not_queued.appends, std::back_inserter(refused.appends));
+}
+
+void SimWorkers::finished(Completion completion) {
+  const std::vector<std::uint32_t> groups = router_.answered(completion);
+  sink_(std::move(completion));
+  router_.release(groups);
 }
 
 void SimWorkers::offer_write(std::unique_ptr<das::StoreCall> call, std::uint64_t hash,

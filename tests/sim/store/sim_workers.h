@@ -57,6 +57,8 @@ class SimWorkers final : public das::WorkPort {
   /// Calls `task` later unless the port is gone.
   void later(std::chrono::nanoseconds delay, Task task);
   std::chrono::nanoseconds draw(std::chrono::nanoseconds min, std::chrono::nanoseconds max);
+  /// What a lane finished, under the callers' tickets.
+  void finished(das::Completion completion);
   void read_turn(SimReader& reader);
   void read_now(SimReader& reader);
   void wake_reader();
@@ -67,6 +69,7 @@ class SimWorkers final : public das::WorkPort {
   const Clock& clock_;
   SeededRandom random_;
   das::CompletionSink sink_;
+  das::LaneRouter router_;
   Schedule schedule_;
   std::shared_ptr<int> life_ = std::make_shared<int>(0);
   std::vector<std::unique_ptr<SimLane>> lanes_;

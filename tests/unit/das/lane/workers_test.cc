@@ -20,7 +20,7 @@ namespace hy::das {
 namespace {
 
 constexpr std::uint64_t kOfferers = 4;
-constexpr std::uint64_t kEach = 50;
+constexpr std::uint64_t kEach = 200;
 
 class Facts final : public StoreCall {
  public:
@@ -53,37 +53,39 @@ class WorkersTest : public testing::Test, public LaneObserver {
   void resolved(std::size_t) override {}
   Status look(std::size_t, StoreSession&) override { return {}; }
 
+  void offer_from_many_threads(std::size_t lanes, std::size_t conversations);
+
   std::filesystem::path folder_;
   SystemClock clock_;
   std::atomic<int> works_{0};
   std::atomic<int> failures_{0};
 };
 
-TEST_F(WorkersTest, ManyThreadsOfferAndEverythingIsStoredOnceAndDense) {
+/// Four threads offer to `lanes` lanes, for so many conversations in turn.
+void WorkersTest::offer_from_many_threads(std::size_t lanes, std::size_t conversations) {
   embedded::EmbeddedEngine engine({.file = folder_ / "store.db"}, clock_);
   ASSERT_TRUE(engine.schema_apply() && engine.start());
-  Uid a;
-  Uid b;
+  std::vector<ConversationId> pairs;
   {
     auto session = engine.open_writer();
     ASSERT_TRUE(session);
-    const auto made = (*session)->accounts().create(std::vector<NewAccount>(2));
+    const auto made = (*session)->accounts().create(std::vector<NewAccount>(conversations + 1));
     ASSERT_TRUE(made);
-    a = *(*made)[0];
-    b = *(*made)[1];
-    ASSERT_TRUE((*session)->membership().open_pair(a, b));
+    for (std::size_t i = 1; i <= conversations; ++i) {
+      pairs.push_back(ConversationId::pair(*made->front(), *(*made)[i]));
+      ASSERT_TRUE((*session)->membership().open_pair(*made->front(), *(*made)[i]));
+    }
   }
   std::mutex mutex;
   std::condition_variable changed;
-  std::map<std::uint64_t, Errc> answers;
-  std::set<std::uint64_t> seqs;
+  std::map<std::uint64_t, Result<Stored>> answers;
   std::size_t reads = 0;
   std::size_t good_reads = 0;
   const CompletionSink sink = [&](Completion done) {
     const std::scoped_lock guard(mutex);
-    for (const AppendDone& one : done.appends) {
-      answers[one.ticket] = one.answer ? Errc::kOk : one.answer.error().code;
-      if (one.answer) seqs.insert(one.answer->seq.value());
+    for (AppendDone& one : done.appends) {
+      const bool first = answers.emplace(one.ticket, std::move(one.answer)).second;
+      EXPECT_TRUE(first) << "answered twice: " << one.ticket;
     }
     for (const auto& call : done.calls) {
       ++reads;
@@ -91,8 +93,10 @@ TEST_F(WorkersTest, ManyThreadsOfferAndEverythingIsStoredOnceAndDense) {
     }
     changed.notify_all();
   };
+  WorkerOptions options;
+  options.lanes = lanes;
   Workers workers(
-      {}, engine, clock_, [] { return std::make_unique<SeededRandom>(1); }, *this, sink);
+      options, engine, clock_, [] { return std::make_unique<SeededRandom>(1); }, *this, sink);
   workers.start();
   // hy-das offers from its loop alone; a lane's own queue takes any thread.
   std::mutex loop;
@@ -101,12 +105,13 @@ TEST_F(WorkersTest, ManyThreadsOfferAndEverythingIsStoredOnceAndDense) {
     threads.emplace_back([&, t] {
       for (std::uint64_t i = 0; i < kEach; ++i) {
         const std::uint64_t ticket = t * kEach + i + 1;
+        const ConversationId& conv = pairs[ticket % pairs.size()];
         AppendRequest request;
         request.ticket = ticket;
         request.arrived = clock_.now();
         request.pending.deadline = clock_.now() + Millis{30'000};
-        request.pending.item.conv = ConversationId::pair(a, b);
-        request.pending.item.sender = t % 2 == 0 ? a : b;
+        request.pending.item.conv = conv;
+        request.pending.item.sender = Uid{t % 2 == 0 ? conv.hi : conv.lo};
         put_be(request.pending.item.client_msg_id.bytes.data(), ticket);
         request.pending.item.member_version = 1;
         request.pending.item.body.bytes = "text";
@@ -131,12 +136,31 @@ TEST_F(WorkersTest, ManyThreadsOfferAndEverythingIsStoredOnceAndDense) {
     }));
   }
   workers.stop();
-  for (const auto& [ticket, code] : answers) EXPECT_EQ(code, Errc::kOk) << ticket;
-  EXPECT_EQ(seqs.size(), kOfferers * kEach);
-  EXPECT_EQ(*seqs.begin(), 1U);
-  EXPECT_EQ(*seqs.rbegin(), kOfferers * kEach) << "dense";
+  std::map<std::uint64_t, std::set<std::uint64_t>> seqs;
+  std::map<std::pair<std::uint64_t, std::uint64_t>, std::uint64_t> last;
+  for (const auto& [ticket, answer] : answers) {
+    ASSERT_TRUE(answer) << ticket;
+    const std::uint64_t conv = ticket % conversations;
+    EXPECT_TRUE(seqs[conv].insert(answer->seq.value()).second) << "a seq twice";
+    std::uint64_t& before = last[{conv, (ticket - 1) / kEach}];
+    EXPECT_GT(answer->seq.value(), before) << "the order of offer";
+    before = answer->seq.value();
+  }
+  for (const auto& [conv, of_one] : seqs) EXPECT_EQ(*of_one.rbegin(), of_one.size()) << "dense";
   EXPECT_EQ(good_reads, kOfferers * kEach);
   EXPECT_EQ(failures_, 0);
+}
+
+TEST_F(WorkersTest, ManyThreadsOfferAndEverythingIsStoredOnceAndDense) {
+  offer_from_many_threads(1, 1);
+}
+
+TEST_F(WorkersTest, WithSeveralLanesEachConversationStaysInOrder) {
+  offer_from_many_threads(3, 17);
+}
+
+TEST_F(WorkersTest, WithSeveralLanesOneConversationStaysInOrder) {
+  offer_from_many_threads(2, 1);
 }
 
 }  // namespace
