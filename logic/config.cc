@@ -106,6 +106,13 @@ constexpr std::array kProperties{
              .min = "50ms",
              .max = "30s",
              .sentence = "Time that one call to das may take."},
+    Property{.key = "logic.das_retries",
+             .kind = Kind::kInteger,
+             .fallback = "1k",
+             .min = "10",
+             .max = "1M",
+             .sentence = "Calls that may go to another das at once when one is lost; beside them "
+                         "every tenth may."},
     Property{.key = "logic.queue_wait",
              .kind = Kind::kDuration,
              .fallback = "2s",

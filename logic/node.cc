@@ -192,7 +192,8 @@ Node::Impl::Impl(const config::Start& from, const Clock& its_clock, Random& its_
       passwords(make_passwords(
           [this](std::move_only_function<void()> task) { loop.post(std::move(task)); })),
       das(names_of(config::Role::kDas, start.peers(config::Role::kDas).size()), turn_clock, metrics,
-          {.call_within = start.values.duration("logic.das_deadline")}),
+          {.call_within = start.values.duration("logic.das_deadline"),
+           .retry_credit_max = static_cast<std::uint32_t>(size("logic.das_retries"))}),
       router(names_of(config::Role::kRouter, start.peers(config::Role::kRouter).size())),
       deliverer(router, turn_clock, metrics, {}),
       trace(size("logic.trace_messages")),

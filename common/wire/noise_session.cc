@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "common/base/check.h"
+#include "common/wire/rekey_hook.h"
 
 namespace hy::wire {
 namespace {
@@ -22,9 +23,8 @@ void rekey(const ChannelSuite& suite, SecretKey32& key) {
   wipe(out, sizeof out);
 }
 
-void advance(const ChannelSuite& suite, SecretKey32& key, std::uint64_t& n) {
-  const std::uint64_t early = mutant(Mutant::kRekeyOffByOne) ? 1 : 0;
-  if ((++n + early) % limits::kRekeyEveryFrames == 0) rekey(suite, key);
+void advance(const ChannelSuite& suite, SecretKey32& key, std::uint64_t& n, bool is_early) {
+  if ((++n + (is_early ? 1 : 0)) % rekey_every() == 0) rekey(suite, key);
 }
 
 std::uint8_t* grow(Bytes& out, std::size_t by) {
@@ -39,7 +39,7 @@ Status Transport::seal(ByteView ad, ByteView text, std::uint8_t* out) {
   HY_CHECK(suite_ != nullptr);
   if (send_n_ >= limits::kNonceStop) return fail(Errc::kConnectionTooOld);
   crypto::aead_seal(suite_->aead, send_key_.reveal(), make_nonce(*suite_, send_n_), ad, text, out);
-  advance(*suite_, send_key_, send_n_);
+  advance(*suite_, send_key_, send_n_, false);
   return {};
 }
 
@@ -52,7 +52,7 @@ Result<std::span<std::uint8_t>> Transport::open(ByteView ad, std::span<std::uint
     if (mutant(Mutant::kNonceMovesOnFailure)) ++receive_n_;
     return fail(Errc::kBadFrame);
   }
-  advance(*suite_, receive_key_, receive_n_);
+  advance(*suite_, receive_key_, receive_n_, mutant(Mutant::kRekeyOffByOne));
   return sealed.first(sealed.size() - crypto::kAeadTagBytes);
 }
 

@@ -183,6 +183,7 @@ bool Shard::on_data(Connection& c, const wire::Frame& frame) {
       c.transport, frame, is_open ? wire::Compression::kAllowed : wire::Compression::kForbidden,
       inflated_);
   if (!inner) {
+    if (mutant(Mutant::kNonceMovesOnFailure) && inner.error().code == Errc::kBadFrame) return true;
     close(c, inner.error().code);
     return false;
   }

@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
+#include "common/wire/rekey_hook.h"
 #include "tests/unit/common/wire/wire_support.h"
 
 namespace hy::wire {
@@ -151,6 +154,22 @@ TEST_P(Suites, RekeysByCountOnBothSides) {
   }
   EXPECT_EQ(c.client.sent_frames(), 2 * limits::kRekeyEveryFrames + 3);
 }
+
+#if defined(HY_TEST_HOOKS)
+TEST_P(Suites, KeysThatServeFewFramesChangeOnBothSides) {
+  set_rekey_every(3);
+  Channel c = make_channel(GetParam());
+  std::set<Bytes> keys;
+  for (int n = 0; n < 10; ++n) {
+    Bytes f = seal(c.client, as_bytes(kHeader), as_bytes(kText));
+    EXPECT_TRUE(c.server.open(as_bytes(kHeader), writable(f))) << n;
+    keys.emplace(as_text(TransportTestAccess::send_key(c.client)));
+  }
+  set_rekey_every(0);
+  EXPECT_EQ(keys.size(), 4U);
+  EXPECT_EQ(rekey_every(), limits::kRekeyEveryFrames);
+}
+#endif
 
 TEST_P(Suites, StopsAtTwoToThe32) {
   Channel c = make_channel(GetParam());
