@@ -38,7 +38,7 @@ void DeliverFanout::count(DeliverResult result, std::uint64_t n) {
 }
 
 void DeliverFanout::resolve(const Target& target, MonoTime now) {
-  bool any = false;
+  std::uint32_t seen = 0;
   std::array<Row, kSlotMax> rows;
   for (const Row& row : std::span(rows).first(table_.find_all(target.uid, rows))) {
     const bool is_meant =
@@ -46,15 +46,19 @@ void DeliverFanout::resolve(const Target& target, MonoTime now) {
     if (!is_meant) continue;
     const Standing standing = judge(row, now);
     if (standing == Standing::kNone) continue;
-    any = true;
+    seen |= 1U << static_cast<unsigned>(row.slot);
     if (standing == Standing::kLive) {
       found_.push_back({row.entry, found_.size(), {row.conn, row.uid, row.slot, false, false}});
     } else {
       outcomes_.push_back({row.uid, row.slot, DeliverResult::kUnknown});
     }
   }
-  if (any) return;
   const bool may_say_gone = link_.is_ready() || mutant(Mutant::kWarmingAnswersOffline);
+  // While WARMING the person's other slots may stand in a dump that is still to come: that one was
+  // found says nothing about them, and another replica may know them.
+  const bool is_answered =
+      may_say_gone ? seen != 0 : target.slots != 0 && (target.slots & ~seen) == 0;
+  if (is_answered) return;
   const auto result = may_say_gone ? DeliverResult::kGone : DeliverResult::kUnknown;
   outcomes_.push_back({target.uid, Slot::kNone, result});
 }

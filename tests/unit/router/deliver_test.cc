@@ -190,6 +190,19 @@ TEST(RouterDeliverStart, AllReplicasRestartedSayNoOffline) {  // case f
   EXPECT_EQ(r.stats.answers_offline, 0U);
 }
 
+TEST(RouterDeliverStart, AWarmingReplicaThatKnowsOneSlotSaysNothingAboutTheOthers) {
+  Replica r;
+  r.bring_up(kA, 1, {put(1, {1, 1}, 11)});  // the desktop at B is in a dump still to come
+  ASSERT_FALSE(r.link.is_ready());
+  EXPECT_EQ(r.deliver(1), std::vector{outcome(1, Slot::kNone, DeliverResult::kUnknown)});
+  ASSERT_EQ(r.entries.forwards.size(), 1U) << "whom it knows gets it at once";
+  EXPECT_EQ(r.entries.forwards[0].entry, kA);
+  EXPECT_TRUE(r.deliver(1, 1U << static_cast<unsigned>(Slot::kPhone)).empty())
+      << "the one slot that was meant is known";
+  r.bring_up(kB, 1, {put(1, {1, 1}, 21, Slot::kDesktop)});
+  EXPECT_TRUE(r.deliver(1).empty());
+}
+
 TEST_F(RouterDeliver, QueriesSayFoundOfflineOrUnknown) {
   const std::vector<Uid> uids = {Uid{1}, Uid{99}};
   auto placed = r.fanout.query(uids, r.now);

@@ -43,8 +43,9 @@ TEST(RouterLinkWarming, ReadyWhenEachEntryHasDumpedOrIsSilentForTenSeconds) {  /
   r.bring_up(kA, 1, {put(1, {1, 1}, 11)});
   EXPECT_EQ(r.link.missing(), std::vector<EntryId>{kB});
   EXPECT_EQ(r.deliver(99), std::vector{outcome(99, Slot::kNone, DeliverResult::kUnknown)});
-  EXPECT_EQ(r.deliver(1).size(), 0U) << "found: forwarded while WARMING";
-  EXPECT_EQ(r.entries.forwards.size(), 1U);
+  EXPECT_EQ(r.deliver(1), std::vector{outcome(1, Slot::kNone, DeliverResult::kUnknown)})
+      << "other slots may be at the entry that is missing";
+  EXPECT_EQ(r.entries.forwards.size(), 1U) << "found: forwarded while WARMING";
   r.run(Millis{9'500}, {kA});
   EXPECT_FALSE(r.link.is_ready());
   r.run(Millis{750}, {kA});
