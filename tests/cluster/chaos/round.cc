@@ -304,6 +304,7 @@ class Round {
       if (record.has_begun && !record.was_felt) no_verdict("not felt: " + name);
     }
     for (const std::string& line : tour_.missed) no_verdict("not reached: " + line);
+    if (options_.points && tour_.counts.empty()) no_verdict("no named place was struck");
     const double asked = options_.rate * talked_for_;
     if (static_cast<double>(journal_.totals().sent) < kSentShareMin * asked)
       no_verdict("idle: only " + std::to_string(journal_.totals().sent) + " messages were sent");
