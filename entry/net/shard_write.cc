@@ -103,6 +103,9 @@ void Shard::flush(Connection& c) {
     }
     if (!send_bytes(c, send_buffer_)) return;
   }
+  // Answers and receipts of one turn fill a queue too, and nobody confirms them: this is then the
+  // only moment that says that there is room again.
+  if (a.queue.is_hinting()) recover_queue(c);
   if (a.window && !a.window->empty()) arm_next(c);
   if (c.closing) sockets_.end_sending(c.fd);
 }

@@ -352,6 +352,27 @@ TEST(Shard, FullWindowBecomesOneSyncHint) {
   EXPECT_EQ(got[0].request_id, 5U);
 }
 
+/// No PUSH_ACK follows when what filled the queue is nothing that a device confirms.
+TEST(Shard, AQueueThatOneTurnFilledTakesPushesAgainOnceItIsOut) {
+  ShardOptions options;
+  options.queue.frames_max = 1;
+  Rig rig(options);
+  rig.router_follows();
+  auto bob = rig.logged_in(kBob);
+  rig.push(rig.last_conn, {.id = 1, .ephemeral = true});
+  rig.push(rig.last_conn, {.id = 2, .seq = 1});
+  rig.run();
+  auto got = bob->receive();
+  ASSERT_EQ(got.size(), 2U);
+  EXPECT_EQ(got[1].type, inner_type::kSyncHint);
+  rig.push(rig.last_conn, {.id = 3, .seq = 2});
+  rig.run();
+  got = bob->receive();
+  ASSERT_EQ(got.size(), 1U);
+  EXPECT_EQ(got[0].type, inner_type::kPush);
+  EXPECT_EQ(got[0].request_id, 1U);
+}
+
 TEST(Shard, GoneForAConnectionThatIsNotThere) {
   Rig rig;
   rig.router_follows();
