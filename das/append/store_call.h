@@ -8,8 +8,8 @@
 namespace hy::das {
 
 /// One request other than an append, carried to a thread that has a session and back. Whoever holds
-/// the pointer owns it; exactly one of run, marked and refuse gives it its answer, then finish
-/// sends that answer.
+/// the pointer owns it; exactly one of run, marked, opened and refuse gives it its answer, then
+/// finish sends that answer.
 class StoreCall {
  public:
   explicit StoreCall(MonoTime deadline) : deadline_(deadline) {}
@@ -25,6 +25,9 @@ class StoreCall {
   /// A read mark: those of a turn share one transaction instead of run().
   [[nodiscard]] virtual std::optional<ReadMark> read_mark() const { return std::nullopt; }
   virtual void marked(const Result<ReadMarked>& answer) { static_cast<void>(answer); }
+  /// A pair to be opened: those of a turn share one transaction instead of run().
+  [[nodiscard]] virtual std::optional<UidPair> pair_to_open() const { return std::nullopt; }
+  virtual void opened(const PairFacts& facts) { static_cast<void>(facts); }
   /// The thread that made it.
   virtual void finish() = 0;
 

@@ -211,9 +211,14 @@ void LaneCore::take_answers(CommitResolver::Answers answers, Completion& done) {
 
 void LaneCore::call(std::vector<std::unique_ptr<StoreCall>>& calls, Completion& done) {
   std::vector<std::unique_ptr<StoreCall>> marks;
+  std::vector<std::unique_ptr<StoreCall>> pairs;
   for (std::unique_ptr<StoreCall>& one : calls) {
     if (one->read_mark()) {
       marks.push_back(std::move(one));
+      continue;
+    }
+    if (one->pair_to_open()) {
+      pairs.push_back(std::move(one));
       continue;
     }
     if (!session_) {
@@ -225,10 +230,35 @@ void LaneCore::call(std::vector<std::unique_ptr<StoreCall>>& calls, Completion& 
     }
     done.calls.push_back(std::move(one));
   }
+  if (!pairs.empty()) open_pairs(pairs, done);
   if (marks.empty()) return;
   mark_reads(marks);
   if (session_ && session_->is_broken()) recover(down_, done);
   std::ranges::move(marks, std::back_inserter(done.calls));
+}
+
+void LaneCore::open_pairs(std::vector<std::unique_ptr<StoreCall>>& pairs, Completion& done) {
+  std::vector<UidPair> all;
+  all.reserve(pairs.size());
+  for (const auto& one : pairs) all.push_back(*one->pair_to_open());
+  Result<std::vector<PairFacts>> facts = std::unexpected(down_);
+  // Idempotent: whatever became of a try, there may be another.
+  for (int tries = 0; session_ && tries < 3; ++tries) {
+    facts = session_->membership().open_pairs(all);
+    if (session_->is_broken()) {
+      recover(facts ? down_ : facts.error(), done);
+    } else if (facts || facts.error().code != Errc::kOverloaded) {
+      break;
+    }
+    if (facts) break;
+  }
+  for (std::size_t i = 0; i < pairs.size(); ++i) {
+    if (facts)
+      pairs[i]->opened((*facts)[i]);
+    else
+      pairs[i]->refuse(facts.error());
+    done.calls.push_back(std::move(pairs[i]));
+  }
 }
 
 void LaneCore::mark_reads(std::vector<std::unique_ptr<StoreCall>>& marks) {

@@ -113,6 +113,7 @@ class LaneCore {
   bool ack_unseen(const LaneBatch& batch, std::span<const PendingAppend> pending);
   void call(std::vector<std::unique_ptr<StoreCall>>& calls, Completion& done);
   void mark_reads(std::vector<std::unique_ptr<StoreCall>>& marks);
+  void open_pairs(std::vector<std::unique_ptr<StoreCall>>& pairs, Completion& done);
   void take_answers(CommitResolver::Answers answers, Completion& done);
   void refuse(LaneBatch batch, const Error& why, Completion& done);
   bool open_session();

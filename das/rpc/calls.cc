@@ -27,22 +27,18 @@ std::unexpected<Error> malformed(const char* what) {
 }
 
 DecodedCall read(CallWork work) {
-  return {CallPlace::kRead, 0, std::move(work), std::nullopt};
+  return {CallPlace::kRead, 0, std::move(work), std::nullopt, std::nullopt};
 }
 DecodedCall write(std::uint64_t hash, CallWork work) {
-  return {CallPlace::kWrite, hash, std::move(work), std::nullopt};
+  return {CallPlace::kWrite, hash, std::move(work), std::nullopt, std::nullopt};
 }
 
 Result<DecodedCall> open_pair(const pb::OpenPair& in) {
   HY_TRY(const Uid a, decode_uid(in.a()));
   HY_TRY(const Uid b, decode_uid(in.b()));
   if (a == b) return malformed("a pair of one");
-  return write(hash_of(ConversationId::pair(a, b)),
-               [a, b](StoreSession& session, pb::CallAnswer& answer) -> Status {
-                 HY_TRY(const PairFacts facts, session.membership().open_pair(a, b));
-                 encode(facts, *answer.mutable_pair_facts());
-                 return {};
-               });
+  return DecodedCall{
+      CallPlace::kWrite, hash_of(ConversationId::pair(a, b)), {}, std::nullopt, UidPair{a, b}};
 }
 
 Result<DecodedCall> set_block(const pb::SetBlock& in, const CallContext& context) {
@@ -99,7 +95,7 @@ Result<DecodedCall> mark_read(const pb::MarkRead& in) {
   HY_TRY(mark.uid, decode_uid(in.uid()));
   HY_TRY(mark.conv, decode_conversation(in.conversation()));
   mark.seq = Seq{cut_number(in.seq())};
-  return DecodedCall{CallPlace::kWrite, hash_of(mark.conv), {}, mark};
+  return DecodedCall{CallPlace::kWrite, hash_of(mark.conv), {}, mark, std::nullopt};
 }
 
 /// Mutant: a cached head is taken for the head, however old it is.
@@ -345,6 +341,10 @@ void RpcCall::marked(const Result<ReadMarked>& answer) {
   out.set_read_seq(answer->read_seq.value());
   out.set_changed(answer->changed);
   out.set_useq(answer->useq.value());
+}
+
+void RpcCall::opened(const PairFacts& facts) {
+  encode(facts, *answer_.mutable_pair_facts());
 }
 
 }  // namespace hy::das

@@ -21,6 +21,7 @@ struct DecodedCall {
   std::uint64_t hash = 0;  ///< which lane, for kWrite
   CallWork work;
   std::optional<ReadMark> read_mark;  ///< instead of `work`
+  std::optional<UidPair> pair;        ///< instead of `work`
 };
 
 /// What call works may touch besides the session: safe on any thread.
@@ -42,6 +43,8 @@ class RpcCall final : public StoreCall {
   void refuse(const Error& why) override;
   [[nodiscard]] std::optional<ReadMark> read_mark() const override { return decoded_.read_mark; }
   void marked(const Result<ReadMarked>& answer) override;
+  [[nodiscard]] std::optional<UidPair> pair_to_open() const override { return decoded_.pair; }
+  void opened(const PairFacts& facts) override;
   void finish() override { send_(answer_); }
 
  private:

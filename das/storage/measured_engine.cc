@@ -54,8 +54,8 @@ class MeasuredLog final : public MessageLog {
 class MeasuredMembership final : public Membership {
  public:
   MeasuredMembership(Membership& inner, Meter meter) : inner_(inner), meter_(meter) {}
-  Result<PairFacts> open_pair(Uid a, Uid b) override {
-    return meter_.time(StoreOp::kOpenPair, [&] { return inner_.open_pair(a, b); });
+  Result<std::vector<PairFacts>> open_pairs(std::span<const UidPair> pairs) override {
+    return meter_.time(StoreOp::kOpenPairs, [&] { return inner_.open_pairs(pairs); });
   }
   Result<PairFacts> set_block(Uid uid, Uid peer, bool on) override {
     return meter_.time(StoreOp::kSetBlock, [&] { return inner_.set_block(uid, peer, on); });
@@ -162,7 +162,7 @@ std::string_view op_name(StoreOp op) {
     case StoreOp::kAppendOne: return "append_one";
     case StoreOp::kPull: return "pull";
     case StoreOp::kFind: return "find";
-    case StoreOp::kOpenPair: return "open_pair";
+    case StoreOp::kOpenPairs: return "open_pairs";
     case StoreOp::kSetBlock: return "set_block";
     case StoreOp::kMarkRead: return "mark_read";
     case StoreOp::kListConversations: return "list_conversations";

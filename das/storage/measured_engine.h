@@ -14,7 +14,7 @@ enum class StoreOp : std::uint8_t {
   kAppendOne,
   kPull,
   kFind,
-  kOpenPair,
+  kOpenPairs,
   kSetBlock,
   kMarkRead,
   kListConversations,

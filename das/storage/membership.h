@@ -12,16 +12,25 @@ class Membership {
  public:
   virtual ~Membership() = default;
 
-  /// Makes the conversation row (head 0, member_version 1) and both user_conv rows if they are
-  /// missing, in one transaction, and tells what logic judges by. Idempotent, and cheap when all is
-  /// there: it then writes nothing. A person that does not exist is a fact, not an error; no row is
-  /// made then. Must have succeeded before the first append of a pair: a message in a conversation
-  /// that the receiver's list does not name would be lost to him. Precondition: a != b, both > 0.
-  virtual Result<PairFacts> open_pair(Uid a, Uid b) = 0;
+  /// Makes the conversation rows (head 0, member_version 1) and both user_conv rows of each pair
+  /// where they are missing, all in one transaction, and tells what logic judges by, in the order
+  /// given. Idempotent, and cheap when all is there: it then writes nothing. A person that does not
+  /// exist is a fact, not an error; no row is made then. Must have succeeded before the first
+  /// append of a pair: a message in a conversation that the receiver's list does not name would be
+  /// lost to him. A pair may stand in it twice. At most kPairsMax.
+  virtual Result<std::vector<PairFacts>> open_pairs(std::span<const UidPair> pairs) = 0;
+  static constexpr std::size_t kPairsMax = 100;
+  /// The same for one.
+  Result<PairFacts> open_pair(Uid a, Uid b) {
+    const UidPair pair{a, b};
+    auto facts = open_pairs({&pair, 1});
+    if (!facts) return std::unexpected(std::move(facts).error());
+    return facts->front();
+  }
 
   /// uid blocks or unblocks peer: one transaction that takes the conversation's row lock, raises
   /// member_version when it changes something, and writes the user's event (kBlock). Makes the
-  /// pair's rows like open_pair. Facts in the order a = uid, b = peer. Idempotent.
+  /// pair's rows like open_pairs. Facts in the order a = uid, b = peer. Idempotent.
   virtual Result<PairFacts> set_block(Uid uid, Uid peer, bool on) = 0;
 
   /// Moves read marks forward, all in one transaction; each mark that moved gets a user event

@@ -82,6 +82,12 @@ struct StoredMessage {
   Body body;
 };
 
+/// Two different people, both > 0.
+struct UidPair {
+  Uid a;
+  Uid b;
+};
+
 struct PullQuery {
   Uid uid;
   ConversationId conv;

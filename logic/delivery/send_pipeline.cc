@@ -34,7 +34,7 @@ void SendPipeline::run(SendOrder order, SessionFifo::Turn turn, Done<SendOutcome
 
 void SendPipeline::judge(const OpPtr& op) {
   const PairFactsCache::Entry* known = p_.facts.find(op->order.conversation);
-  if (known == nullptr) return ask_and_judge(op);
+  if (known == nullptr) return op->judgements == 0 ? wait_for_facts(op) : ask_and_judge(op);
   const Status verdict = may_send(op->order.conversation, op->order.sender, known->facts);
   if (verdict) return append(op, known->facts.member_version);
   // The store corrects an old "allowed" at the append; an old "refused" it never sees.
@@ -49,19 +49,38 @@ void SendPipeline::ask_and_judge(const OpPtr& op) {
     return refuse(op, Error{Errc::kMembersChanged, {}, Millis{200}});
   }
   ++op->judgements;
-  const MonoTime asked_at = p_.clock.now();
-  p_.relations.open_pair(op->order.conversation, op->order.call,
-                         [this, op, asked_at](Result<PairFacts> facts) {
-                           if (facts) {
-                             p_.facts.put(op->order.conversation, *facts, asked_at);
-                             return judge(op);
-                           }
-                           if (is_store_away(facts.error().code)) return relay(op, facts.error());
-                           // Nothing was appended, so this much is certain: not stored, try again.
-                           const bool is_full = facts.error().code == Errc::kOverloaded;
-                           refuse(op, Error{is_full ? Errc::kOverloaded : Errc::kUnavailable,
-                                            "the pair could not be opened", Millis{500}});
+  ask(op, [this, op](const Result<PairFacts>& facts) { on_facts(op, facts); });
+}
+
+void SendPipeline::wait_for_facts(const OpPtr& op) {
+  ++op->judgements;
+  const ConversationId pair = op->order.conversation;
+  const auto [it, first] = asking_.try_emplace(pair);
+  it->second.push_back(op);
+  if (!first) return;
+  ask(op, [this, pair](const Result<PairFacts>& facts) {
+    const auto waiting = asking_.extract(pair);
+    for (const OpPtr& one : waiting.mapped()) on_facts(one, facts);
+  });
+}
+
+void SendPipeline::ask(const OpPtr& op, Done<PairFacts> done) {
+  const ConversationId pair = op->order.conversation;
+  p_.relations.open_pair(pair, op->order.call,
+                         [this, pair, asked_at = p_.clock.now(),
+                          done = std::move(done)](Result<PairFacts> facts) mutable {
+                           if (facts) p_.facts.put(pair, *facts, asked_at);
+                           done(std::move(facts));
                          });
+}
+
+void SendPipeline::on_facts(const OpPtr& op, const Result<PairFacts>& facts) {
+  if (facts) return judge(op);
+  if (is_store_away(facts.error().code)) return relay(op, facts.error());
+  // Nothing was appended, so this much is certain: not stored, try again.
+  const bool is_full = facts.error().code == Errc::kOverloaded;
+  refuse(op, Error{is_full ? Errc::kOverloaded : Errc::kUnavailable, "the pair could not be opened",
+                   Millis{500}});
 }
 
 void SendPipeline::append(const OpPtr& op, std::uint64_t member_version) {

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <absl/container/flat_hash_map.h>
+
 #include <memory>
+#include <vector>
 
 #include "logic/delivery/relay.h"
 #include "logic/delivery/store_return.h"
@@ -74,7 +77,12 @@ class SendPipeline {
   using OpPtr = std::shared_ptr<Op>;
 
   void judge(const OpPtr& op);
+  /// A question of its own: its answer is younger than what the operation was told before.
   void ask_and_judge(const OpPtr& op);
+  /// The pair is not known: whoever else wants to know waits for the same answer.
+  void wait_for_facts(const OpPtr& op);
+  void ask(const OpPtr& op, Done<PairFacts> done);
+  void on_facts(const OpPtr& op, const Result<PairFacts>& facts);
   void append(const OpPtr& op, std::uint64_t member_version);
   void on_append(const OpPtr& op, Result<Appended> result);
   void on_stored(const OpPtr& op, const Appended& stored);
@@ -85,6 +93,7 @@ class SendPipeline {
   [[nodiscard]] static StoredMessage message_of(const Op& op, Seq seq, std::int64_t server_ms);
 
   Ports p_;
+  absl::flat_hash_map<ConversationId, std::vector<OpPtr>> asking_;  ///< wait_for_facts
 };
 
 }  // namespace hy::logic

@@ -48,6 +48,56 @@ TEST_P(MembershipContract, OpenPairSaysWhoExistsAndMakesRowsForTwo) {
   EXPECT_TRUE(list(all_of(who[0])).rows.empty()) << "a conversation without a message is no news";
 }
 
+TEST_P(MembershipContract, PairsOfOneCallAreOpenedTogetherAndAnsweredInTheirOrder) {
+  const auto who = people(5);
+  const Uid nobody{4'000'000'000};
+  ASSERT_OK(writer_->membership().set_block(who[1], who[0], true));
+  std::vector<UidPair> pairs = {{who[2], who[3]}, {who[0], who[1]}, {who[0], nobody},
+                                {who[3], who[2]}, {nobody, who[4]}, {who[4], who[0]}};
+  for (int round = 0; round < 2; ++round) {
+    const auto facts = writer_->membership().open_pairs(pairs);
+    ASSERT_OK(facts);
+    ASSERT_EQ(facts->size(), pairs.size());
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      SCOPED_TRACE(i);
+      const PairFacts& f = (*facts)[i];
+      EXPECT_EQ(f.a_exists, pairs[i].a != nobody);
+      EXPECT_EQ(f.b_exists, pairs[i].b != nobody);
+      EXPECT_FALSE(f.a_blocks_b);
+      EXPECT_EQ(f.b_blocks_a, i == 1);
+      EXPECT_EQ(f.member_version, i == 1 ? 2U : f.a_exists && f.b_exists ? 1U : 0U);
+      const auto alone = writer_->membership().open_pair(pairs[i].a, pairs[i].b);
+      ASSERT_OK(alone);
+      EXPECT_EQ(alone->member_version, f.member_version);
+      EXPECT_EQ(alone->b_blocks_a, f.b_blocks_a);
+    }
+  }
+  // Both have a row of their own: the message is in both lists.
+  for (const auto& [a, b] : {pairs[0], pairs[5]}) {
+    must_append(message(Pair{a, b, ConversationId::pair(a, b), 1}, a, "x"));
+    EXPECT_EQ(list(all_of(a)).rows.size(), 1U);
+  }
+  EXPECT_EQ(list(all_of(who[3])).rows.size(), 1U);
+  EXPECT_EQ(list(all_of(who[0])).rows.size(), 1U);
+}
+
+TEST_P(MembershipContract, AsManyPairsAsMayStandInOneCall) {
+  const auto who = people(Membership::kPairsMax + 1);
+  std::vector<UidPair> pairs;
+  for (std::size_t i = 1; i < who.size(); ++i) pairs.push_back({who[i], who[0]});
+  ASSERT_OK(writer_->membership().open_pair(who[3], who[0]));
+  const auto facts = writer_->membership().open_pairs(pairs);
+  ASSERT_OK(facts);
+  for (const PairFacts& f : *facts) {
+    EXPECT_TRUE(f.a_exists && f.b_exists);
+    EXPECT_EQ(f.member_version, 1U);
+  }
+  for (const UidPair& pair : {pairs[0], pairs[57], pairs.back()})
+    must_append(
+        message(Pair{pair.a, pair.b, ConversationId::pair(pair.a, pair.b), 1}, pair.b, "x"));
+  EXPECT_EQ(list(all_of(who[0])).rows.size(), 3U);
+}
+
 TEST_P(MembershipContract, BlockingRaisesMemberVersionAndWritesAnEventOnce) {
   const auto who = people(2);
   const Pair p = pair(who[0], who[1]);

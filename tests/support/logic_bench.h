@@ -87,12 +87,14 @@ struct LogicBench {
                          recents, user_lookup, block},
                         {}};
 
+  ConnId conn = kConn;  ///< over which commands come
+
   [[nodiscard]] std::int64_t now_s() const { return clock.wall_ms() / 1'000; }
   /// A session as an entry would carry it after a login here.
   [[nodiscard]] SessionInfo session_of(Uid uid, std::uint32_t auth_epoch = 1,
                                        Slot slot = Slot::kDesktop) const {
     SessionInfo session{.uid = uid, .slot = slot, .auth_epoch = auth_epoch, .conn_counter = 1};
-    grants.give(session, kEntry, kConn, now_s());
+    grants.give(session, kEntry, conn, now_s());
     return session;
   }
   /// Dispatches one command; the number that its answer will carry.
@@ -100,7 +102,7 @@ struct LogicBench {
     RequestContext context;
     context.stream = 1;
     context.entry = kEntry;
-    context.conn = kConn;
+    context.conn = conn;
     context.forward_id = ++last_forward;
     context.type = type;
     context.request_id = static_cast<std::uint32_t>(last_forward);

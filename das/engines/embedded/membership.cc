@@ -185,15 +185,28 @@ Result<std::vector<ListRow>> read_list(sqlite::Database& db, const ListQuery& qu
 
 }  // namespace
 
-Result<PairFacts> SqliteMembership::open_pair(Uid a, Uid b) {
+Result<std::vector<PairFacts>> SqliteMembership::open_pairs(std::span<const UidPair> pairs) {
+  std::vector<PairFacts> facts(pairs.size());
+  std::vector<std::size_t> missing;
   // The common case writes nothing and takes no write transaction.
-  auto seen = link_.read([&](sqlite::Database& db) { return read_pair(db, a, b); });
-  if (!seen) return std::unexpected(std::move(seen).error());
-  if (seen->complete || !seen->facts.a_exists || !seen->facts.b_exists) return seen->facts;
-  return link_.write([&](sqlite::Database& db) -> Result<PairFacts> {
-    HY_TRY_VOID(make_pair(db, a, b, link_.now_ms()));
-    HY_TRY(const PairState state, read_pair(db, a, b));
-    return state.facts;
+  HY_TRY_VOID(link_.read([&](sqlite::Database& db) -> Status {
+    missing.clear();
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      HY_TRY(const PairState seen, read_pair(db, pairs[i].a, pairs[i].b));
+      facts[i] = seen.facts;
+      if (!seen.complete && seen.facts.a_exists && seen.facts.b_exists) missing.push_back(i);
+    }
+    return {};
+  }));
+  if (missing.empty()) return facts;
+  return link_.write([&](sqlite::Database& db) -> Result<std::vector<PairFacts>> {
+    const std::int64_t now_ms = link_.now_ms();
+    for (const std::size_t i : missing) {
+      HY_TRY_VOID(make_pair(db, pairs[i].a, pairs[i].b, now_ms));
+      HY_TRY(const PairState state, read_pair(db, pairs[i].a, pairs[i].b));
+      facts[i] = state.facts;
+    }
+    return facts;
   });
 }
 

@@ -9,7 +9,7 @@ namespace hy::das::embedded {
 class SqliteMembership final : public Membership {
  public:
   explicit SqliteMembership(Link& link) : link_(link) {}
-  Result<PairFacts> open_pair(Uid a, Uid b) override;
+  Result<std::vector<PairFacts>> open_pairs(std::span<const UidPair> pairs) override;
   Result<PairFacts> set_block(Uid uid, Uid peer, bool on) override;
   Result<std::vector<Result<ReadMarked>>> mark_read(std::span<const ReadMark> marks) override;
   Result<ConversationPage> list_conversations(const ListQuery& query) override;

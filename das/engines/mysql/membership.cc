@@ -1,13 +1,26 @@
 #include "das/engines/mysql/membership.h"
 
 #include <algorithm>
+#include <array>
 #include <tuple>
+#include <utility>
 
+#include "common/base/check.h"
 #include "common/base/test_hooks.h"
+#include "das/engines/mysql/packed_rows.h"
 #include "das/engines/mysql/row.h"
 #include "das/engines/mysql/statements.h"
 
 namespace hy::das::mysql {
+
+void MysqlMembership::take_facts(const sql::ResultSet& row, Pair& pair) {
+  pair.facts.a_exists = row.getInt(1) > 0;
+  pair.facts.b_exists = row.getInt(2) > 0;
+  pair.facts.a_blocks_b = row.getInt(3) > 0;
+  pair.facts.b_blocks_a = row.getInt(4) > 0;
+  pair.facts.member_version = row.getUInt64(5);
+  pair.rows_made = pair.facts.member_version > 0 && row.getInt(6) + row.getInt(7) == 2;
+}
 
 MysqlMembership::Pair MysqlMembership::read_pair(Uid a, Uid b) {
   const ConversationId conv = ConversationId::pair(a, b);
@@ -16,12 +29,7 @@ MysqlMembership::Pair MysqlMembership::read_pair(Uid a, Uid b) {
   const auto row = connection_.query(s);
   row->next();
   Pair pair;
-  pair.facts.a_exists = row->getInt(1) > 0;
-  pair.facts.b_exists = row->getInt(2) > 0;
-  pair.facts.a_blocks_b = row->getInt(3) > 0;
-  pair.facts.b_blocks_a = row->getInt(4) > 0;
-  pair.facts.member_version = row->getUInt64(5);
-  pair.rows_made = pair.facts.member_version > 0 && row->getInt(6) == 2;
+  take_facts(*row, pair);
   return pair;
 }
 
@@ -41,21 +49,81 @@ void MysqlMembership::make_rows(Uid a, Uid b) {
   members.executeUpdate();
 }
 
-Result<PairFacts> MysqlMembership::open_pair(Uid a, Uid b) {
-  return guarded(connection_, [&]() -> Result<PairFacts> {
-    Pair pair = read_pair(a, b);
-    const bool both = pair.facts.a_exists && pair.facts.b_exists;
-    if (!both) {
-      pair.facts.member_version = 0;
-      return pair.facts;
+std::vector<MysqlMembership::Pair> MysqlMembership::read_pairs(std::span<const UidPair> pairs) {
+  if (pairs.size() == 1) return {read_pair(pairs[0].a, pairs[0].b)};
+  std::array<PackedColumn, 3> columns;
+  for (const UidPair& pair : pairs) {
+    columns[0].add_number(pair.a.value());
+    columns[1].add_number(pair.b.value());
+    columns[2].add_id(ConversationId::pair(pair.a, pair.b));
+  }
+  sql::PreparedStatement& s = connection_.prepared(text(sql_text::kPairFactsPacked));
+  put_packed(s, columns, pairs.size());
+  const auto rows = connection_.query(s);
+  std::vector<Pair> out(pairs.size());
+  while (rows->next()) {
+    Pair& pair = out.at(rows->getUInt(8) - 1);
+    take_facts(*rows, pair);
+  }
+  return out;
+}
+
+/// Ascending, as every writer of these rows.
+void MysqlMembership::make_rows(std::span<const UidPair> pairs) {
+  if (pairs.size() == 1 || mutant(Mutant::kUserConvAfterAppend)) {
+    for (const UidPair& pair : pairs) make_rows(pair.a, pair.b);
+    return;
+  }
+  std::vector<ConversationId> convs;
+  std::vector<std::pair<Uid, ConversationId>> members;
+  for (const auto& [a, b] : pairs) {
+    const ConversationId conv = ConversationId::pair(a, b);
+    convs.push_back(conv);
+    members.emplace_back(a, conv);
+    members.emplace_back(b, conv);
+  }
+  std::ranges::sort(convs);
+  std::ranges::sort(members);
+  std::array<PackedColumn, 2> columns;
+  for (const ConversationId& conv : convs) columns[1].add_id(conv);
+  sql::PreparedStatement& heads = connection_.prepared(text(sql_text::kMakeConversationsPacked));
+  put_packed(heads, std::span(columns).last(1), convs.size());
+  heads.executeUpdate();
+  columns[1].clear();
+  for (const auto& [uid, conv] : members) {
+    columns[0].add_number(uid.value());
+    columns[1].add_id(conv);
+  }
+  sql::PreparedStatement& rows = connection_.prepared(text(sql_text::kMakeMembersPacked));
+  put_packed(rows, columns, members.size());
+  rows.executeUpdate();
+}
+
+Result<std::vector<PairFacts>> MysqlMembership::open_pairs(std::span<const UidPair> pairs) {
+  HY_CHECK(!pairs.empty() && pairs.size() <= kPairsMax);
+  return guarded(connection_, [&]() -> Result<std::vector<PairFacts>> {
+    std::vector<Pair> seen = read_pairs(pairs);
+    std::vector<UidPair> missing;
+    std::vector<std::size_t> where;
+    for (std::size_t i = 0; i < seen.size(); ++i) {
+      if (!seen[i].facts.a_exists || !seen[i].facts.b_exists) {
+        seen[i].facts.member_version = 0;
+      } else if (!seen[i].rows_made) {
+        missing.push_back(pairs[i]);
+        where.push_back(i);
+      }
     }
-    if (pair.rows_made) return pair.facts;
-    Transaction transaction(connection_);
-    sync_point("das.before_user_conv_made");
-    make_rows(a, b);
-    pair = read_pair(a, b);
-    transaction.commit();
-    return pair.facts;
+    if (!missing.empty()) {
+      Transaction transaction(connection_);
+      sync_point("das.before_user_conv_made");
+      make_rows(missing);
+      const std::vector<Pair> made = read_pairs(missing);
+      for (std::size_t k = 0; k < made.size(); ++k) seen[where[k]] = made[k];
+      transaction.commit();
+    }
+    std::vector<PairFacts> out;
+    for (const Pair& pair : seen) out.push_back(pair.facts);
+    return out;
   });
 }
 

@@ -10,7 +10,7 @@ namespace hy::das::mysql {
 class MysqlMembership final : public Membership {
  public:
   explicit MysqlMembership(Connection& connection) : connection_(connection) {}
-  Result<PairFacts> open_pair(Uid a, Uid b) override;
+  Result<std::vector<PairFacts>> open_pairs(std::span<const UidPair> pairs) override;
   Result<PairFacts> set_block(Uid uid, Uid peer, bool on) override;
   Result<std::vector<Result<ReadMarked>>> mark_read(std::span<const ReadMark> marks) override;
   Result<ConversationPage> list_conversations(const ListQuery& query) override;
@@ -20,8 +20,11 @@ class MysqlMembership final : public Membership {
     PairFacts facts;
     bool rows_made = false;
   };
+  static void take_facts(const sql::ResultSet& row, Pair& pair);
   Pair read_pair(Uid a, Uid b);
+  std::vector<Pair> read_pairs(std::span<const UidPair> pairs);
   void make_rows(Uid a, Uid b);
+  void make_rows(std::span<const UidPair> pairs);
   Result<ReadMarked> mark_one(const ReadMark& mark);
   Useq add_event(Uid uid, UserEventKind kind, ConversationId conv, Seq seq, Uid peer, bool on);
 

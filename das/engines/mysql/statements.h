@@ -132,13 +132,35 @@ inline constexpr std::string_view kPairFacts =
     " (SELECT COUNT(*) FROM blacklist WHERE uid = ? AND peer = ?),"
     " (SELECT COUNT(*) FROM blacklist WHERE uid = ? AND peer = ?),"
     " (SELECT COALESCE(MAX(member_version), 0) FROM conversation WHERE conv = ?),"
-    " (SELECT COUNT(*) FROM user_conv WHERE (uid = ? AND conv = ?) OR (uid = ? AND conv = ?))";
+    " (SELECT COUNT(*) FROM user_conv WHERE uid = ? AND conv = ?),"
+    " (SELECT COUNT(*) FROM user_conv WHERE uid = ? AND conv = ?)";
+/// The same of many pairs (packed_rows.h), with their numbers from 1 on in column 8.
+inline constexpr std::string_view kPairFactsPacked =
+    "SELECT (SELECT COUNT(*) FROM user WHERE uid = p.a), (SELECT COUNT(*) FROM user WHERE uid = "
+    "p.b),"
+    " (SELECT COUNT(*) FROM blacklist WHERE uid = p.a AND peer = p.b),"
+    " (SELECT COUNT(*) FROM blacklist WHERE uid = p.b AND peer = p.a),"
+    " (SELECT COALESCE(MAX(member_version), 0) FROM conversation WHERE conv = p.conv),"
+    " (SELECT COUNT(*) FROM user_conv WHERE uid = p.a AND conv = p.conv),"
+    " (SELECT COUNT(*) FROM user_conv WHERE uid = p.b AND conv = p.conv), p.n"
+    " FROM (SELECT CAST(SUBSTR(?,at20,20) AS UNSIGNED) AS a, CAST(SUBSTR(?,at20,20) AS UNSIGNED) "
+    "AS "
+    "b,"
+    " SUBSTR(?,at16,16) AS conv, n FROM batch_place WHERE n <= ?) p";
 inline constexpr std::string_view kMakeConversation =
     "INSERT INTO conversation (conv, type, member_version) VALUES (?, 1, 1)"
     " ON DUPLICATE KEY UPDATE member_version = GREATEST(member_version, 1)";
 inline constexpr std::string_view kMakeMembers =
     "INSERT INTO user_conv (uid, conv) VALUES (?, ?), (?, ?) ON DUPLICATE KEY UPDATE uid = "
     "VALUES(uid)";
+inline constexpr std::string_view kMakeConversationsPacked =
+    "INSERT INTO conversation (conv, type, member_version)"
+    " SELECT SUBSTR(?,at16,16), 1, 1 FROM batch_place WHERE n <= ? ORDER BY n"
+    " ON DUPLICATE KEY UPDATE member_version = GREATEST(conversation.member_version, 1)";
+inline constexpr std::string_view kMakeMembersPacked =
+    "INSERT INTO user_conv (uid, conv)"
+    " SELECT SUBSTR(?,at20,20), SUBSTR(?,at16,16) FROM batch_place WHERE n <= ? ORDER BY n"
+    " ON DUPLICATE KEY UPDATE uid = VALUES(uid)";
 inline constexpr std::string_view kIsBlocked =
     "SELECT COUNT(*) FROM blacklist WHERE uid = ? AND peer = ?";
 inline constexpr std::string_view kBlock = "INSERT INTO blacklist (uid, peer) VALUES (?, ?)";

@@ -54,21 +54,32 @@ void ModelSession::add_event(Transaction& transaction, Uid uid, das::UserEvent e
   transaction.events.put({uid, useq}, event);
 }
 
-Result<das::PairFacts> ModelSession::open_pair(Uid a, Uid b) {
+Result<std::vector<das::PairFacts>> ModelSession::open_pairs(std::span<const das::UidPair> pairs) {
+  std::vector<das::PairFacts> facts(pairs.size());
+  std::vector<std::size_t> missing;
   // The common case writes nothing and takes no lock.
-  const auto seen = view([&](const Tables&) -> Result<PairState> {
-    return read_pair(Transaction(store_.tables_), a, b);
+  const auto seen = view([&](const Tables&) -> Status {
+    for (std::size_t i = 0; i < pairs.size(); ++i) {
+      const PairState state = read_pair(Transaction(store_.tables_), pairs[i].a, pairs[i].b);
+      facts[i] = state.facts;
+      if (!state.facts.a_exists || !state.facts.b_exists)
+        facts[i].member_version = 0;
+      else if (!state.complete)
+        missing.push_back(i);
+    }
+    return {};
   });
   if (!seen) return std::unexpected(seen.error());
-  if (!seen->facts.a_exists || !seen->facts.b_exists) {
-    das::PairFacts facts = seen->facts;
-    facts.member_version = 0;
+  if (missing.empty()) return facts;
+  // Ascending, as every writer of these rows.
+  std::ranges::sort(missing, {},
+                    [&](std::size_t i) { return ConversationId::pair(pairs[i].a, pairs[i].b); });
+  return write([&](Transaction& transaction) -> Result<std::vector<das::PairFacts>> {
+    for (const std::size_t i : missing) {
+      HY_TRY_VOID(make_pair(transaction, pairs[i].a, pairs[i].b));
+      facts[i] = read_pair(transaction, pairs[i].a, pairs[i].b).facts;
+    }
     return facts;
-  }
-  if (seen->complete) return seen->facts;
-  return write([&](Transaction& transaction) -> Result<das::PairFacts> {
-    HY_TRY_VOID(make_pair(transaction, a, b));
-    return read_pair(transaction, a, b).facts;
   });
 }
 

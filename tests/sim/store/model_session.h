@@ -30,7 +30,7 @@ class ModelSession final : public das::StoreSession,
   Result<das::Slice> pull(const das::PullQuery& query) override;
   Result<das::FoundMessage> find(const das::FindQuery& query) override;
   // Membership
-  Result<das::PairFacts> open_pair(Uid a, Uid b) override;
+  Result<std::vector<das::PairFacts>> open_pairs(std::span<const das::UidPair> pairs) override;
   Result<das::PairFacts> set_block(Uid uid, Uid peer, bool on) override;
   Result<std::vector<Result<das::ReadMarked>>> mark_read(
       std::span<const das::ReadMark> marks) override;

@@ -40,6 +40,8 @@ struct Store {
   int opened = 0;
   int reads_marked = 0;
   int mark_calls = 0;
+  int open_calls = 0;
+  int opens_overloaded = 0;  ///< so many fail like a deadlock
   StoreFacts facts{1, 0, 1'000'000, 0, true, {}};
 
   Fault next() {
@@ -146,7 +148,15 @@ class Log final : public MessageLog {
 class People final : public Membership, public Accounts, public UserLog {
  public:
   explicit People(Store& store) : store_(store) {}
-  Result<PairFacts> open_pair(Uid, Uid) override { return PairFacts{true, true, false, false, 1}; }
+  Result<std::vector<PairFacts>> open_pairs(std::span<const UidPair> pairs) override {
+    const std::scoped_lock guard(store_.mutex);
+    ++store_.open_calls;
+    if (store_.opens_overloaded > 0) {
+      --store_.opens_overloaded;
+      return fail(Errc::kOverloaded, "deadlock");
+    }
+    return std::vector<PairFacts>(pairs.size(), PairFacts{true, true, false, false, 1});
+  }
   Result<PairFacts> set_block(Uid, Uid, bool on) override {
     return PairFacts{true, true, on, false, 2};
   }

@@ -20,6 +20,7 @@ class Probe final : public StoreCall {
  public:
   Probe(MonoTime deadline, std::optional<ReadMark> mark = std::nullopt)
       : StoreCall(deadline), mark_(mark) {}
+  Probe(MonoTime deadline, UidPair pair) : StoreCall(deadline), pair_(pair) {}
   Status run(StoreSession& session) override {
     ++ran;
     const auto facts = session.facts();
@@ -31,12 +32,17 @@ class Probe final : public StoreCall {
   void marked(const Result<ReadMarked>& answer) override {
     answered = answer ? Errc::kOk : answer.error().code;
   }
+  [[nodiscard]] std::optional<UidPair> pair_to_open() const override { return pair_; }
+  void opened(const PairFacts& facts) override {
+    answered = facts.member_version == 1 ? Errc::kOk : Errc::kInternal;
+  }
   void finish() override {}
   Errc answered = Errc::kInternal;
   int ran = 0;
 
  private:
   std::optional<ReadMark> mark_;
+  std::optional<UidPair> pair_;
 };
 
 class NoDoor final : public LaneDoor {
@@ -327,6 +333,26 @@ TEST_F(LaneTest, ReadMarksOfATurnShareOneTransaction) {
   EXPECT_EQ(store_.mark_calls, 1);
   EXPECT_EQ(store_.reads_marked, 20);
   for (const auto& call : calls_) EXPECT_EQ(static_cast<Probe&>(*call).answered, Errc::kOk);
+}
+
+TEST_F(LaneTest, PairsOfATurnAreOpenedInOneTransaction) {
+  for (const int deadlocks : {0, 2, 3}) {
+    SCOPED_TRACE(deadlocks);
+    store_.open_calls = 0;
+    store_.opens_overloaded = deadlocks;
+    calls_.clear();
+    auto one = lane();
+    Completion refused;
+    for (std::uint64_t i = 1; i <= 20; ++i)
+      one->offer(std::make_unique<Probe>(clock_.now() + Millis{5'000}, UidPair{Uid{i}, Uid{99}}),
+                 refused);
+    one->start();
+    ASSERT_TRUE(wait([&] { return calls_.size() == 20; }));
+    EXPECT_EQ(store_.open_calls, std::min(deadlocks + 1, 3));
+    for (const auto& call : calls_)
+      EXPECT_EQ(static_cast<Probe&>(*call).answered, deadlocks < 3 ? Errc::kOk : Errc::kOverloaded);
+    one->stop();
+  }
 }
 
 TEST_F(LaneTest, AFullQueueIsRefusedWithATimeToComeAgain) {

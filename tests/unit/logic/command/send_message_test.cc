@@ -23,6 +23,7 @@ pb::SendRequest hello_to(Uid to, std::uint8_t id = 9, std::string body = "hello"
 }
 
 struct SendTest : ::testing::Test {
+  static constexpr ConnId kBobsConn{78};
   std::uint64_t send(const pb::SendRequest& in, Uid from = kAlice) {
     return bench.ask_as(from, pb::SEND, in.SerializeAsString());
   }
@@ -269,6 +270,45 @@ TEST_F(SendTest, TooManyInLineAreRefused) {
   EXPECT_EQ(bench.code_of(ids[4]), Errc::kOutcomeUnknown);  // the fifth still waits
   EXPECT_EQ(bench.code_of(ids[5]), Errc::kTooManyInFlight);
   EXPECT_GT(bench.refusal_of(ids[5]).error.retry_after.count(), 0);
+}
+
+TEST_F(SendTest, SendersOfAPairThatIsNotKnownYetShareOneQuestion) {
+  const std::uint64_t from_alice = send(hello_to(kBob, 1));
+  bench.conn = kBobsConn;
+  const std::uint64_t from_bob = send(hello_to(kAlice, 2), kBob);
+  ASSERT_EQ(bench.relations.opens.size(), 1U);
+  take(bench.relations.opens).answer(friendly(4));
+  ASSERT_EQ(bench.log.appends.size(), 2U);
+  for (const std::uint8_t n : {std::uint8_t{1}, std::uint8_t{2}}) {
+    auto append = take(bench.log.appends);
+    EXPECT_EQ(append.query->client_msg_id, message_id(n));
+    EXPECT_EQ(append.query->member_version, 4U);
+    append.answer({.seq = Seq{n}});
+  }
+  EXPECT_EQ(bench.code_of(from_alice), Errc::kOk);
+  EXPECT_EQ(bench.code_of(from_bob), Errc::kOk);
+}
+
+TEST_F(SendTest, AQuestionThatFailsRefusesAllWhoWaitAndTheNextAsksAgain) {
+  const std::uint64_t from_alice = send(hello_to(kBob, 1));
+  bench.conn = kBobsConn;
+  const std::uint64_t from_bob = send(hello_to(kAlice, 2), kBob);
+  take(bench.relations.opens).fail_with(Errc::kDeadlineExceeded);
+  EXPECT_EQ(bench.code_of(from_alice), Errc::kUnavailable);
+  EXPECT_EQ(bench.code_of(from_bob), Errc::kUnavailable);
+  send(hello_to(kBob, 3));
+  EXPECT_EQ(bench.relations.opens.size(), 1U);
+}
+
+TEST_F(SendTest, WhoWasToldThatTheMembersChangedDoesNotTakeAnOlderAnswer) {
+  know_pair();
+  send(hello_to(kBob, 1));
+  bench.facts.forget(kPair);
+  bench.conn = kBobsConn;
+  send(hello_to(kAlice, 2), kBob);  // asks
+  ASSERT_EQ(bench.relations.opens.size(), 1U);
+  take(bench.log.appends).fail_with(Errc::kMembersChanged);
+  ASSERT_EQ(bench.relations.opens.size(), 2U) << "the first question may have been answered before";
 }
 
 TEST_F(SendTest, PairThatCannotBeOpenedIsARefusal) {
