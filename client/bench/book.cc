@@ -66,7 +66,8 @@ class Writer {
     const ClientMsgId own = id(r.side, r.number);
     const std::uint64_t content = content_of(pair_.people[r.side], r.number);
     switch (r.mark) {
-      case Mark::kSent: h.send_invoke(at, own, conv_, content); break;
+      case Mark::kSent:
+      case Mark::kSentAgain: h.send_invoke(at, own, conv_, content); break;
       case Mark::kStored:
         h.send_stored(at, own, conv_, Seq{r.seq});
         h.persist(at, conv_, Seq{r.seq}, pair_.people[r.side], own);

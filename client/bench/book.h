@@ -11,6 +11,8 @@ namespace hy::bench {
 /// What happened to the messages of one pair, as its two people saw it.
 enum class Mark : std::uint8_t {
   kSent,       ///< number
+  kSentAgain,  ///< number: the same id once more, without naming a predecessor. Sender order (G5)
+               ///< is promised to who names it, so such a message may stand behind later ones
   kStored,     ///< number, seq
   kRefused,    ///< number, extra = code
   kPushed,     ///< number of the peer's message (0: not one of the peer's), seq

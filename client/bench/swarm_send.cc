@@ -136,6 +136,7 @@ void Swarm::resend(Person& p, std::uint32_t number) {
   if (m == nullptr || m->is_answered || !p.is_ready) return;
   const Uid own = p.client->uid();
   const ClientMsgId id = message_id(setup_.run, own, number, unix_ms(m->sent));
+  note(p, Mark::kSentAgain, number);
   p.client->send(number, peer_of(p).client->uid(), as_text(id.bytes),
                  bodies_.make(own.value(), number, setup_.size));
 }

@@ -111,6 +111,33 @@ TEST(Book, TwoMessagesThatArriveSwappedAreOutOfOrder) {
   EXPECT_GE(ledger.out_of_order, 1U);
 }
 
+/// RELAYED, and sent again while the next one was stored: an app names the predecessor and would
+/// hold the next one back; who names none is promised no order.
+TEST(Book, AMessageThatWasSentAgainMayStandBehindALaterOne) {
+  for (const bool again : {false, true}) {
+    PairBook book;
+    book.people[0] = Uid{10};
+    book.people[1] = Uid{11};
+    std::uint32_t at = 0;
+    const auto add = [&](std::uint8_t side, Mark mark, std::uint32_t number, std::uint32_t seq) {
+      book.records.push_back(
+          {.at = ++at, .seq = seq, .number = number, .mark = mark, .side = side});
+    };
+    add(0, Mark::kSent, 1, 0);
+    add(0, Mark::kSent, 2, 0);
+    add(0, Mark::kStored, 2, 1);
+    if (again) add(0, Mark::kSentAgain, 1, 0);
+    add(0, Mark::kStored, 1, 2);
+    add(1, Mark::kPushed, 2, 1);
+    add(1, Mark::kPushed, 1, 2);
+    add(1, Mark::kAcked, 2, 0);
+    add(0, Mark::kReceipt, 0, 2);
+    const Ledger ledger = judge(book);
+    EXPECT_EQ(ledger.out_of_order, again ? 0U : 1U);
+    EXPECT_EQ(ledger.found(), again ? 0U : 1U);
+  }
+}
+
 TEST(Book, AnAnswerWithASeqThatTheReceiverSawTakenByAnotherIsFound) {
   PairBook book = clean(100);
   book.records[find(book, Mark::kStored, 40)].seq = 41;
