@@ -87,6 +87,13 @@ struct FaultWindow {
   bool was_felt = true;  ///< health before and after differed; false: the fault did nothing
 };
 
+/// Nothing was broken in it, links were quick and nobody was overloaded: what the servers promise
+/// at once has to be seen at once (C-PROMPT).
+struct CalmWindow {
+  Nanos from = 0;
+  Nanos to = 0;
+};
+
 /// A frame of a connection between a device and its entry, as whoever taps the line has it.
 struct TappedFrame {
   enum class Kind : std::uint8_t { kHello, kHandshake, kData, kOther };
@@ -133,6 +140,7 @@ struct Evidence {
   std::vector<RouterDump> routers;
   std::vector<EntrySession> sessions;
   std::vector<FaultWindow> faults;
+  std::vector<CalmWindow> calm{};
   Nanos healed_at = 0;         ///< after it no fault was alive
   Nanos dumped_at = 0;         ///< routers and entries were read then; 0: when the run ended
   bool has_store = false;      ///< the dump of the stores is whole
@@ -155,6 +163,7 @@ struct Rules {
   Nanos relayed_shown_within = 2 * kSecond;  ///< G14
   double relayed_shown = 0.99;               ///< G14
   Nanos stored_after_return = 60 * kSecond;  ///< G14
+  Nanos shown_within = 2 * kSecond;          ///< from STORED to a connected device's screen
   Nanos recovered_within = 60 * kSecond;     ///< after the last repair everything is normal
   Nanos ghost_within = 20 * kSecond;         ///< G11: two heartbeats of a silent disconnect
   Nanos presence_settles = 10 * kSecond;     ///< G11: an answer may be this old

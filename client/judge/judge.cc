@@ -9,6 +9,7 @@
 #include "client/judge/display.h"
 #include "client/judge/durability.h"
 #include "client/judge/log.h"
+#include "client/judge/prompt.h"
 #include "client/judge/reads.h"
 #include "client/judge/receipts.h"
 #include "client/judge/sessions.h"
@@ -21,7 +22,7 @@ namespace {
 constexpr std::array kCheckers{
     check_loss,   check_honest, check_dup,  check_order,   check_agree,  check_fifo,  check_ryw,
     check_cursor, check_gap,    check_sync, check_receipt, check_unread, check_kick,  check_pres,
-    check_acl,    check_avail,  check_flow, check_recover, check_wire,   check_replay};
+    check_acl,    check_avail,  check_flow, check_recover, check_prompt, check_wire,  check_replay};
 
 void look_at_histories(const Evidence& evidence, std::vector<Gap>& out) {
   if (evidence.histories.empty()) out.push_back({Missing::kNoHistory, "no client wrote anything"});

@@ -266,6 +266,37 @@ bool not_settled_after_the_repair(Evidence& e, Random& random) {
   return true;
 }
 
+/// A message of a calm window is found by the next heartbeat on one device that was there.
+bool found_by_a_heartbeat(Evidence& e, Random& random) {
+  const Nanos late = 2 * kSecond + kSecond / 10 + static_cast<Nanos>(random.below(kSecond));
+  const auto told = [&](const ClientMsgId& id) {  // when its sender saw the tick
+    Nanos first = kNanosMax;
+    for (const History& h : e.histories) {
+      for (const Event& ev : h.events()) {
+        if (is_first_answer(ev) && ev.cmid == id) first = std::min(first, ev.at);
+      }
+    }
+    return first;
+  };
+  const auto at = pick(e, random, [&](const History& h, const Event& ev) {
+    if (ev.ev != Ev::kShow || ev.conv.is_group() || !h.is_drained()) return false;
+    const auto in = [&](const CalmWindow& w) {
+      return ev.at > w.from + 2 * kSecond && ev.at < w.to && told(ev.cmid) + 4 * kSecond < w.to;
+    };
+    if (std::ranges::none_of(e.calm, in)) return false;
+    return std::ranges::none_of(h.events(), [&](const Event& o) {  // no order is broken
+      return o.ev == Ev::kShow && o.conv == ev.conv && o.seq > ev.seq &&
+             o.at <= ev.at + 5 * kSecond;
+    });
+  });
+  if (!at) return false;
+  Event shown = event(e, *at);
+  remove(e, *at);
+  shown.at = std::max(shown.at, told(shown.cmid)) + late;
+  insert_at(e, at->h, shown);
+  return true;
+}
+
 bool never_back(Evidence& e, Random& random) {
   std::vector<std::size_t> places;
   for (std::size_t h = 0; h < e.histories.size(); ++h) {
@@ -311,6 +342,7 @@ std::vector<Plant> plants_of_sessions() {
        {"C-AVAIL", "C-CURSOR", "C-FLOW", "C-GAP", "C-LOSS"},
        not_settled_after_the_repair},
       {"never back", "C-RECOVER", {}, never_back},
+      {"found by a heartbeat", "C-PROMPT", {}, found_by_a_heartbeat},
   };
 }
 

@@ -70,11 +70,13 @@ Evidence World::run() {
   sign_in(*devices_.back());
   join_group();
   for (int i = 0; i < 6; ++i) act();
+  quiet();
   entry_killed();
   Evidence out;
   out.healed_at = now_;
   ending();
   out.faults = faults_;
+  out.calm = calm_;
   out.dumped_at = now_;
   out.has_store = out.has_placement = true;
   for (const char* name : {"router-1", "router-2"}) {
@@ -274,6 +276,24 @@ void World::entry_killed() {
   pass(6'000);
 }
 
+/// Pairs talk, nobody comes or goes: everything is seen at once.
+void World::quiet() {
+  pass(1'000);
+  is_quiet_ = true;
+  const Nanos from = now_;
+  for (int i = 0; i < 8; ++i) {
+    for (const std::size_t l : {0U, 1U, 2U}) {
+      Device& d = *devices_[one_in(2) ? 0 : 2];
+      if (d.is_online && is_member(logs_[l], d.key.uid)) write(d, logs_[l], random_.next());
+    }
+    pass(static_cast<int>(50 + random_.below(700)));
+  }
+  pass(4'000);
+  calm_.push_back({from, now_});
+  is_quiet_ = false;
+  pass(1'000);
+}
+
 void World::read(Device& d, Log& log) {
   if (!d.is_online || !is_member(log, d.key.uid)) return;
   const std::uint64_t seq = d.views[log.conv].have;
@@ -422,7 +442,7 @@ void World::answered(Device& d, const Outgoing& message, std::uint64_t seq, bool
 void World::push_all(Log& log, std::uint64_t seq, const Device& from) {
   for (const auto& other : devices_) {
     if (other.get() == &from || !other->is_online || !is_member(log, other->key.uid)) continue;
-    if (one_in(15)) continue;  // lost: the next push or SYNC shows the hole
+    if (!is_quiet_ && one_in(15)) continue;  // lost: the next push or SYNC shows the hole
     push(*other, log, seq);
     if (other->key.uid != from.key.uid) delivered(log, seq, other->key.uid);
   }

@@ -80,6 +80,7 @@ class World {
   void leave_group();
   void join_group();
   void entry_killed();
+  void quiet();
   void read(Device& d, Log& log);
   void ask_presence(Device& d);
   void ending();
@@ -121,8 +122,10 @@ class World {
   std::map<Uid, std::vector<std::pair<ConversationId, std::uint64_t>>> user_logs_;
   std::map<std::pair<Uid, Slot>, std::uint32_t> auth_;
   std::vector<FaultWindow> faults_;
+  std::vector<CalmWindow> calm_;
   bool is_store_away_ = false;
   bool has_left_ = false;
+  bool is_quiet_ = false;  ///< every push comes
 };
 
 /// Tapped lines and playbacks of a history.

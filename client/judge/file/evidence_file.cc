@@ -109,6 +109,8 @@ Status write_faults(const Evidence& evidence, const fs::path& file) {
             plain(f.kind), f.from, f.to, kHits.at(static_cast<std::size_t>(f.hits)),
             bool_text(f.was_felt));
   }
+  for (const CalmWindow& w : evidence.calm)
+    out.add("{{\"t\":\"calm\",\"from\":{},\"to\":{}}}", w.from, w.to);
   out.add("{{\"t\":\"run\",\"healed_at\":{},\"dumped_at\":{}}}", evidence.healed_at,
           evidence.dumped_at);
   return out.end();
@@ -192,6 +194,8 @@ Status read_faults(const fs::path& file, Evidence& out) {
     if (t == "fault") {
       out.faults.push_back({line.text("kind"), line.signed_number("from"), line.signed_number("to"),
                             static_cast<Hits>(line.one_of("hits", kHits)), line.is_set("felt")});
+    } else if (t == "calm") {
+      out.calm.push_back({line.signed_number("from"), line.signed_number("to")});
     } else if (t == "run") {
       out.healed_at = line.signed_number("healed_at");
       out.dumped_at = line.signed_number("dumped_at");

@@ -67,6 +67,10 @@ void Cluster::violation(std::string text) {
   world_.stop();
 }
 
+void Cluster::calm(MonoTime from) {
+  calm_.push_back({from.time_since_epoch().count(), world_.now().time_since_epoch().count()});
+}
+
 void Cluster::watch_deaths(Node& node) {
   node.on_death = [this, &node] {
     say(node.name() + " died");
@@ -177,13 +181,19 @@ Report Cluster::run() {
   start_faults(*this);
   world_.run_until(begun + plan_.warm_up + plan_.faults_for);
   if (!world_.is_stopped()) heal();
-  bool settled = !world_.is_stopped() && settle();
+  // People's answers to the healing come first.
+  bool settled = !world_.is_stopped() && settle(seconds(4));
   if (settled) {
     report_.settled_after = std::chrono::duration<double>(world_.now() - healed_at_).count();
     // A device that left without a word is missed after two heartbeats: presence is judged then.
     const Millis heartbeat = seconds(std::stoi(plan_.settings.at("logic.heartbeat")));
     world_.run_until(healed_at_ + 2 * heartbeat + seconds(5));
-    settled = settle();
+    settled = settle(seconds(4));
+  }
+  if (settled && plan_.scene) {
+    play(*this, *plan_.scene);
+    rest_until_ = std::max(rest_until_, world_.now() + plan_.rest_max);
+    settled = !world_.is_stopped() && settle(kStep);
   }
   if (settled) last_questions();
   report_.virtual_seconds = std::chrono::duration<double>(world_.now() - begun).count();
@@ -290,9 +300,8 @@ std::string Cluster::unsettled() {
   return {};
 }
 
-bool Cluster::settle() {
-  // The person's answers to the healing come first.
-  world_.run_for(seconds(4));
+bool Cluster::settle(Nanos first) {
+  world_.run_for(first);
   if (rest_until_ == MonoTime{}) rest_until_ = healed_at_ + plan_.rest_max + longest_backlog();
   int steps = 0;
   while (!world_.is_stopped() && world_.now() < rest_until_) {
@@ -353,6 +362,20 @@ void Cluster::dump_placement(judge::Evidence& evidence) {
   evidence.has_placement = true;
 }
 
+/// Dumps and changes together are exact: a digest differs while a kick is under way alone (I1,
+/// router.md §12), whatever was cut, stopped or lost on the way.
+void Cluster::compare_digests() {
+  for (const auto& daemon : daemons_) {
+    if (daemon->role() != config::Role::kRouter || !daemon->node().is_running()) continue;
+    const double count = daemon->metric("hy_router_digest_mismatch_total");
+    if (count == 0) continue;
+    report_.violations.push_back(
+        fmt::format("C-DIGEST {} merged all that an entry sent and did not hold what it holds, {} "
+                    "times",
+                    daemon->node().name(), count));
+  }
+}
+
 void Cluster::judge_all() {
   judge::Evidence evidence;
   const bool healed = healing_ && unsettled().empty();
@@ -370,9 +393,11 @@ void Cluster::judge_all() {
                                .to = (healed_at_ + seconds(45)).time_since_epoch().count(),
                                .hits = judge::Hits::kReach});
   }
+  evidence.calm = calm_;
   evidence.healed_at = healed_at_.time_since_epoch().count();
   evidence.dumped_at = world_.now().time_since_epoch().count();
   if (healed) dump_placement(evidence);
+  compare_digests();
   if (!keep_evidence.empty()) {
     std::filesystem::create_directories(keep_evidence);
     if (const Status kept = judge::write_evidence(evidence, keep_evidence, "sim"); !kept) {

@@ -57,6 +57,8 @@ class Cluster {
   void say(const std::string& text) const;
   /// A broken promise that was seen while the world ran; ends the run.
   void violation(std::string text);
+  /// From `from` to now nothing was broken and every way was quick (C-PROMPT).
+  void calm(MonoTime from);
   /// Starts the node after a while, unless it runs by then.
   void restart_later(Node& node, Nanos delay);
 
@@ -68,13 +70,15 @@ class Cluster {
   void count_passage(std::string_view name);
   bool at_sync_point(Node& node, std::string_view name);
   void heal();
-  bool settle();
+  /// Rest, after `first` at the earliest.
+  bool settle(Nanos first);
   [[nodiscard]] std::string unsettled();
   [[nodiscard]] Nanos longest_backlog() const;
   void log_in_again();
   void last_questions();
   void check_step();
   void judge_all();
+  void compare_digests();
   void dump_placement(judge::Evidence& evidence);
 
   const Plan plan_;
@@ -97,6 +101,7 @@ class Cluster {
   MonoTime faults_from_{};
   MonoTime healed_at_{};
   MonoTime rest_until_{};
+  std::vector<judge::CalmWindow> calm_;
   Report report_;
 };
 

@@ -157,6 +157,15 @@ Daemon::Daemon(Site& site, Role role, std::uint32_t index)
       start_(site.start_of(role, index)),
       node_(site.world.add_node(start_.instance())) {}
 
+double Daemon::metric(std::string_view name) const {
+  double sum = 0;
+  for (const obs::Family& family : registry_->collect()) {
+    if (family.name != name) continue;
+    for (const obs::Sample& sample : family.samples) sum += sample.value;
+  }
+  return sum;
+}
+
 EntryDaemon::EntryDaemon(Site& site, std::uint32_t index) : Daemon(site, Role::kEntry, index) {
   node_.boot = [this] {
     registry_.emplace();

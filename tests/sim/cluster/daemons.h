@@ -3,6 +3,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "common/config/command_line.h"
@@ -59,6 +60,8 @@ class Daemon {
   [[nodiscard]] virtual std::vector<std::string> missing() const = 0;
   /// Orderly end, on its node, just before kill().
   virtual void drain() = 0;
+  /// What its /metrics says: the sum over a name's series. Only while it runs.
+  [[nodiscard]] double metric(std::string_view name) const;
 
  protected:
   Site& site_;

@@ -1,6 +1,7 @@
 #include "tests/sim/cluster/device_host.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "client/core/codec.h"
@@ -318,6 +319,21 @@ void DeviceHost::block(Uid uid, bool on) {
 
 void DeviceHost::drop_connection() {
   run([](client::Device& d, client::Turn& t, MonoTime now) { d.drop_connection(t, now); });
+}
+
+void DeviceHost::restore_counter(std::uint32_t lower_by) {
+  if (device_ == nullptr) return;
+  forget_life();
+  world_.cancel(timer_);
+  armed_for_ = client::kNever;
+  recorder_.restarted(world_.now());
+  auto snapshot = store_->load();
+  HY_CHECK(snapshot.has_value());
+  client::DeviceRecord record = std::move(snapshot->device);
+  record.conn_counter -= std::min(record.conn_counter, lower_by);
+  const std::array<client::Write, 1> old{client::PutDevice{std::move(record)}};
+  HY_CHECK(store_->apply(old).has_value());
+  load();
 }
 
 std::size_t DeviceHost::open_sends() const {

@@ -54,6 +54,8 @@ class DeviceHost {
   void ask_history(ConversationId conv);
   void block(Uid uid, bool on);
   void drop_connection();
+  /// The app comes back from a backup: its connection counter is lower by so much. Offline.
+  void restore_counter(std::uint32_t lower_by);
 
   [[nodiscard]] Node& node() { return node_; }
   [[nodiscard]] const DeviceSpec& spec() const { return spec_; }

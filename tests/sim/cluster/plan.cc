@@ -173,6 +173,9 @@ Plan draw_plan(std::uint64_t seed, const Limits& limits) {
   plan.offline_per_mille = static_cast<std::uint32_t>(draw.percent(60) ? draw.from(5, 60) : 0);
   plan.rivals_per_mille = static_cast<std::uint32_t>(draw.percent(60) ? draw.from(5, 60) : 0);
   plan.body_max = draw.one_of<std::size_t>({20, 200, 2'000});
+  // A stream of its own: what a seed did before scenes were played it still does.
+  SeededRandom scenes(mix64(seed ^ 0x5CE'4E5));
+  plan.scene = limits.scene.value_or(static_cast<Scene>(scenes.below(kScenes)));
   return plan;
 }
 
@@ -185,6 +188,7 @@ std::string Plan::text() const {
   for (std::size_t i = 0; i < kFaults; ++i) {
     if (faults[i]) out += " " + std::string(kNames[i]);
   }
+  if (scene) out += "; scene " + std::string(scene_name(*scene));
   return out;
 }
 

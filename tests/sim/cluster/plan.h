@@ -3,11 +3,13 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "tests/sim/cluster/device_host.h"
+#include "tests/sim/cluster/scenes.h"
 #include "tests/sim/kernel/network.h"
 #include "tests/sim/store/model_store.h"
 
@@ -58,6 +60,7 @@ struct Limits {
   std::uint32_t das_max = 100;
   Millis faults_for{0};      ///< > 0: instead of what the seed draws
   std::uint32_t part = 100;  ///< per cent of the workload
+  std::optional<Scene> scene{};  ///< instead of the one that the seed draws
 };
 
 /// Everything that a seed draws before the world runs.
@@ -89,6 +92,7 @@ struct Plan {
   std::uint32_t offline_per_mille = 0;
   std::uint32_t rivals_per_mille = 0;
   std::size_t body_max = 200;
+  std::optional<Scene> scene;  ///< after the healing
   std::map<std::string, std::string> settings;  ///< "logic.heartbeat" → "10s"
 
   [[nodiscard]] bool has(Fault fault) const { return faults[static_cast<std::size_t>(fault)]; }

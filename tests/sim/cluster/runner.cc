@@ -48,6 +48,7 @@ constexpr std::string_view kUsage =
     "  --devices N --entries N --logics N --routers N --das N   at most so many\n"
     "  --fault-ms N       faults for so long\n"
     "  --part N           per cent of the workload\n"
+    "  --scene NAME       what is played after the healing, instead of what the seed draws\n"
     "  --shrink           make a failing seed smaller\n"
     "  --keep-going       do not stop at the first failing seed\n"
     "  --twice N          run one in N seeds twice and compare (25; 0: never)\n"
@@ -114,6 +115,9 @@ bool read_flag(const std::string& flag, const std::string& value, Options& o) {
     o.limits.faults_for = Millis(static_cast<std::int64_t>(number()));
   } else if (flag == "--part") {
     o.limits.part = small();
+  } else if (flag == "--scene") {
+    o.limits.scene = scene_of(value);
+    if (!o.limits.scene) return false;
   } else if (flag == "--twice") {
     o.twice_one_in = small();
   } else if (flag == "--json") {
@@ -462,6 +466,7 @@ std::string replay_command(std::uint64_t seed, const Options& o) {
   limit("--das", o.limits.das_max, plain.das_max);
   limit("--fault-ms", static_cast<std::uint64_t>(o.limits.faults_for.count()), 0);
   limit("--part", o.limits.part, plain.part);
+  if (o.limits.scene) out += fmt::format(" --scene {}", scene_name(*o.limits.scene));
   if (o.keep_faults) {
     std::string list;
     for (const Fault fault : *o.keep_faults) {
