@@ -191,9 +191,11 @@ Report Cluster::run() {
     settled = settle(seconds(4));
   }
   if (settled && plan_.scene) {
+    const auto before = mismatches();
     play(*this, *plan_.scene);
     rest_until_ = std::max(rest_until_, world_.now() + plan_.rest_max);
     settled = !world_.is_stopped() && settle(kStep);
+    compare_digests(before);
   }
   if (settled) last_questions();
   report_.virtual_seconds = std::chrono::duration<double>(world_.now() - begun).count();
@@ -362,17 +364,26 @@ void Cluster::dump_placement(judge::Evidence& evidence) {
   evidence.has_placement = true;
 }
 
-/// Dumps and changes together are exact: a digest differs while a kick is under way alone (I1,
-/// router.md §12), whatever was cut, stopped or lost on the way.
-void Cluster::compare_digests() {
+std::map<std::string, double> Cluster::mismatches() const {
+  std::map<std::string, double> out;
   for (const auto& daemon : daemons_) {
     if (daemon->role() != config::Role::kRouter || !daemon->node().is_running()) continue;
-    const double count = daemon->metric("hy_router_digest_mismatch_total");
-    if (count == 0) continue;
-    report_.violations.push_back(
-        fmt::format("C-DIGEST {} merged all that an entry sent and did not hold what it holds, {} "
-                    "times",
-                    daemon->node().name(), count));
+    out[fmt::format("{} (life {})", daemon->node().name(), daemon->node().life())] =
+        daemon->metric("hy_router_digest_mismatch_total");
+  }
+  return out;
+}
+
+/// Dumps and changes together are exact (I1, router.md §12): in the healed world, where no entry
+/// was believed dead, a digest differs while a kick is under way alone, whatever a scene does.
+void Cluster::compare_digests(const std::map<std::string, double>& before) {
+  for (const auto& [router, count] : mismatches()) {
+    const auto known = before.find(router);
+    const double more = count - (known == before.end() ? 0 : known->second);
+    if (more == 0) continue;
+    report_.violations.push_back(fmt::format(
+        "C-DIGEST {} merged all that an entry sent and did not hold what it holds, {} times",
+        router, more));
   }
 }
 
@@ -397,7 +408,6 @@ void Cluster::judge_all() {
   evidence.healed_at = healed_at_.time_since_epoch().count();
   evidence.dumped_at = world_.now().time_since_epoch().count();
   if (healed) dump_placement(evidence);
-  compare_digests();
   if (!keep_evidence.empty()) {
     std::filesystem::create_directories(keep_evidence);
     if (const Status kept = judge::write_evidence(evidence, keep_evidence, "sim"); !kept) {

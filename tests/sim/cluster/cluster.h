@@ -78,7 +78,8 @@ class Cluster {
   void last_questions();
   void check_step();
   void judge_all();
-  void compare_digests();
+  [[nodiscard]] std::map<std::string, double> mismatches() const;
+  void compare_digests(const std::map<std::string, double>& before);
   void dump_placement(judge::Evidence& evidence);
 
   const Plan plan_;
