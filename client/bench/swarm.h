@@ -140,7 +140,10 @@ class Swarm final : public load::Listener {
     MonoTime receipted_at{};
     MonoTime intended_dial{};
     MonoTime next_ping{};
-    std::uint32_t contiguous = 0;      ///< every seq up to here is known
+    std::uint32_t contiguous = 0;  ///< every seq up to here is known
+    bool awaits_hole = false;      ///< a time is set at which the first hole is asked for
+    bool asks_for_hole = false;    ///< is_catching_up for its sake, on a connection that is well
+    bool is_hinted = false;        ///< by a hint that came meanwhile
     std::vector<std::uint32_t> ahead;  ///< own ones above the first hole, few
     std::uint32_t to_flood = 0;        ///< messages that are still to be sent
     std::uint32_t tries = 0;           ///< dials turned away in a row
@@ -151,11 +154,8 @@ class Swarm final : public load::Listener {
     bool knows_base = false;           ///< where the conversation stood before the run
     bool has_missed = false;           ///< rows may be missing until it pulled
     bool is_catching_up = false;
-    bool awaits_hole = false;    ///< a time is set at which the first hole is asked for
-    bool asks_for_hole = false;  ///< is_catching_up for its sake, on a connection that is well
-    bool is_hinted = false;      ///< by a hint that came meanwhile
-    bool has_to_wait = false;    ///< closed loop: refused, and told when to come again
-    bool was_lost = false;       ///< its connection ended by itself since the last mark
+    bool has_to_wait = false;  ///< closed loop: refused, and told when to come again
+    bool was_lost = false;     ///< its connection ended by itself since the last mark
   };
   struct Due {
     MonoTime at;
