@@ -94,6 +94,15 @@ struct CalmWindow {
   Nanos to = 0;
 };
 
+/// The operator ended a person's sign-ins (`hy revoke`), and was told that it is done.
+struct Revocation {
+  Uid uid{};
+  Slot slot = Slot::kNone;  ///< kNone: every slot
+  Nanos asked_at = 0;
+  Nanos told_at = 0;
+  Nanos reachable_from = 0;  ///< from then on every logic could ask the database
+};
+
 /// A frame of a connection between a device and its entry, as whoever taps the line has it.
 struct TappedFrame {
   enum class Kind : std::uint8_t { kHello, kHandshake, kData, kOther };
@@ -141,6 +150,7 @@ struct Evidence {
   std::vector<EntrySession> sessions;
   std::vector<FaultWindow> faults;
   std::vector<CalmWindow> calm{};
+  std::vector<Revocation> revocations{};
   Nanos healed_at = 0;         ///< after it no fault was alive
   Nanos dumped_at = 0;         ///< routers and entries were read then; 0: when the run ended
   bool has_store = false;      ///< the dump of the stores is whole
@@ -155,6 +165,8 @@ struct Rules {
   Nanos clock_error = 0;  ///< between the clocks of two devices' histories
 
   Nanos kick_within = 5 * kSecond;           ///< G12, of connected time
+  Nanos revoke_within = 5 * kSecond;         ///< G20
+  Nanos revoked_gone_within = 60 * kSecond;  ///< two heartbeats of a session that missed the kick
   Nanos answer_within = 3 * kSecond;         ///< G13: p99 of a send's answer
   Nanos back_within = 15 * kSecond;          ///< G13: p99 of being connected again
   double available = 0.999;                  ///< G13: share of sends answered STORED in time

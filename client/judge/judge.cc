@@ -12,6 +12,7 @@
 #include "client/judge/prompt.h"
 #include "client/judge/reads.h"
 #include "client/judge/receipts.h"
+#include "client/judge/revoked.h"
 #include "client/judge/sessions.h"
 #include "client/judge/speed.h"
 #include "client/judge/tapped.h"
@@ -20,9 +21,10 @@ namespace hy::judge {
 namespace {
 
 constexpr std::array kCheckers{
-    check_loss,   check_honest, check_dup,  check_order,   check_agree,  check_fifo,  check_ryw,
-    check_cursor, check_gap,    check_sync, check_receipt, check_unread, check_kick,  check_pres,
-    check_acl,    check_avail,  check_flow, check_recover, check_prompt, check_wire,  check_replay};
+    check_loss,   check_honest, check_dup,    check_order, check_agree,   check_fifo,
+    check_ryw,    check_cursor, check_gap,    check_sync,  check_receipt, check_unread,
+    check_kick,   check_pres,   check_acl,    check_avail, check_flow,    check_recover,
+    check_prompt, check_wire,   check_replay, check_revoke};
 
 void look_at_histories(const Evidence& evidence, std::vector<Gap>& out) {
   if (evidence.histories.empty()) out.push_back({Missing::kNoHistory, "no client wrote anything"});

@@ -132,6 +132,25 @@ void check_window(const Case& c, const FaultWindow& window, Report& out) {
   }
 }
 
+/// Where nothing was broken nothing is shown as not saved: nobody may see what the log may never
+/// have while the log could be asked (G14; guarantees.md §6: commit, then push).
+void check_marks(const Case& c, Report& out) {
+  if (c.evidence.calm.empty()) return;
+  for (std::uint32_t h = 0; h < c.histories(); ++h) {
+    for (const Event& e : c.history(h).events()) {
+      if (e.ev != Ev::kRecv || e.via() != Via::kPush) continue;
+      const auto has = [&](const CalmWindow& w) { return e.at >= w.from && e.at <= w.to; };
+      if (std::ranges::none_of(c.evidence.calm, has)) continue;
+      ++out.looked_at;
+      if (!e.has(kProvisional)) continue;
+      out.add({"",
+               fmt::format("{} got message {} as not saved, and the store was there", c.name(h),
+                           e.cmid.to_hex()),
+               c.history(h).device(), e.conv, 0, e.cmid});
+    }
+  }
+}
+
 }  // namespace
 
 Report check_avail(const Case& c) {
@@ -143,7 +162,8 @@ Report check_avail(const Case& c) {
 }
 
 Report check_flow(const Case& c) {
-  Report out("C-FLOW", "sends without the store");
+  Report out("C-FLOW", "sends without the store, and pushes with it");
+  check_marks(c, out);
   if (!c.rules.judges_speed) return out;
   for (const FaultWindow& window : c.evidence.faults) {
     if (window.hits == Hits::kStoreDown) check_window(c, window, out);

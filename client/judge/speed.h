@@ -13,8 +13,8 @@ Report check_avail(const Case& c);
 
 /// C-FLOW (G14): with the store away, Rules::relayed_shown of the sends between people who are
 /// connected is displayed within Rules::relayed_shown_within, marked as not saved; everything sent
-/// before its return is STORED within Rules::stored_after_return of it.
-/// Time: sends × windows of that kind.
+/// before its return is STORED within Rules::stored_after_return of it. In calm windows no push
+/// comes as not saved. Time: sends × windows of that kind.
 Report check_flow(const Case& c);
 
 /// C-RECOVER (G15): within Rules::recovered_within of the last repair, or of its sending, every

@@ -430,7 +430,7 @@ std::vector<Plant> plants_of_messages() {
       {"quotes a later message", "C-FIFO", {}, quotes_a_later_one},
       {"RELAYED shown as saved", "C-HONEST", {"C-RECEIPT"}, relayed_shown_as_saved},
       {"saved shown before the answer", "C-HONEST", {"C-RECEIPT"}, saved_shown_before_the_answer},
-      {"saved without a row", "C-HONEST", {"C-AGREE", "C-LOSS"}, saved_without_a_row},
+      {"saved without a row", "C-HONEST", {"C-AGREE", "C-LOSS", "C-PROMPT"}, saved_without_a_row},
       {"RELAYED before anybody had it", "C-HONEST", {}, relayed_before_anybody_had_it},
       {"RELAYED and never stored",
        "C-HONEST",

@@ -94,17 +94,17 @@ bool early_offline(Evidence& e, Random& random) {
 // ── fences ──────────────────────────────────────────────────────────────────────────────────────
 
 /// The phone that was signed out does not notice for so long.
-std::optional<At> outlive(Evidence& e, Random& random) {
+std::optional<At> outlive(Evidence& e, Random& random, Errc why = Errc::kKicked) {
   for (std::size_t h = 0; h < e.histories.size(); ++h) {
     auto& events = e.histories[h].events();
     for (std::size_t i = 0; i < events.size(); ++i) {
-      if (events[i].ev != Ev::kClose || events[i].code != Errc::kKicked) continue;
+      if (events[i].ev != Ev::kClose || events[i].code != why) continue;
       Event close = events[i];
       close.at += 9 * kSecond + static_cast<Nanos>(random.below(2 * kSecond));
       events.erase(events.begin() + static_cast<std::ptrdiff_t>(i));
       insert_at(e, h, close);
       for (std::size_t k = 0; k < events.size(); ++k) {
-        if (events[k].ev == Ev::kClose && events[k].code == Errc::kKicked) return At{h, k};
+        if (events[k].ev == Ev::kClose && events[k].code == why) return At{h, k};
       }
     }
   }
@@ -115,8 +115,8 @@ bool two_live_sessions(Evidence& e, Random& random) {
   return outlive(e, random).has_value();
 }
 
-bool late_commit_of_an_old_epoch(Evidence& e, Random& random) {
-  const auto close = outlive(e, random);
+bool late_commit(Evidence& e, Random& random, Errc why) {
+  const auto close = outlive(e, random, why);
   if (!close) return false;
   const auto& events = e.histories[close->h].events();
   for (std::size_t i = close->i; i-- > 0;) {
@@ -125,6 +125,32 @@ bool late_commit_of_an_old_epoch(Evidence& e, Random& random) {
     late.flags = 0;
     insert_before(e, *close, late);
     return true;
+  }
+  return false;
+}
+
+bool late_commit_of_an_old_epoch(Evidence& e, Random& random) {
+  return late_commit(e, random, Errc::kKicked);
+}
+
+bool outlived_its_sign_in(Evidence& e, Random& random) {
+  return outlive(e, random, Errc::kRevoked).has_value();
+}
+
+bool stored_for_an_ended_sign_in(Evidence& e, Random& random) {
+  return late_commit(e, random, Errc::kRevoked);
+}
+
+/// The token of the sign-in that was ended opened the next connection.
+bool let_in_by_an_ended_sign_in(Evidence& e, Random& /*random*/) {
+  for (History& history : e.histories) {
+    bool is_ended = false;
+    for (Event& ev : history.events()) {
+      if (ev.ev == Ev::kClose && ev.code == Errc::kRevoked) is_ended = true;
+      if (!is_ended || ev.ev != Ev::kLoginOk) continue;
+      ev.phash -= std::uint64_t{1} << 32;
+      return true;
+    }
   }
   return false;
 }
@@ -217,6 +243,18 @@ bool slow_answers(Evidence& e, Random& random) {
   if (!at) return false;
   const Event invoke = event(e, *at);
   answer_later(e, at->h, invoke.cmid, invoke.at + 5 * kSecond);
+  return true;
+}
+
+/// Where nothing is broken a push comes as one that nobody has saved.
+bool not_saved_in_calm(Evidence& e, Random& random) {
+  const auto at = pick(e, random, [&](const History&, const Event& o) {
+    const auto in = [&](const CalmWindow& w) { return o.at >= w.from && o.at <= w.to; };
+    return o.ev == Ev::kRecv && o.via() == Via::kPush && !o.has(kProvisional) &&
+           std::ranges::any_of(e.calm, in);
+  });
+  if (!at) return false;
+  event(e, *at).flags |= kProvisional;
   return true;
 }
 
@@ -329,10 +367,22 @@ std::vector<Plant> plants_of_sessions() {
        {},
        late_commit_of_an_old_epoch,
        "had to end this session"},
+      {"outlived the end of its sign-in", "C-REVOKE", {}, outlived_its_sign_in, "outlived the end"},
+      {"stored for an ended sign-in",
+       "C-REVOKE",
+       {},
+       stored_for_an_ended_sign_in,
+       "sign-in had to be over"},
+      {"let in by an ended sign-in",
+       "C-REVOKE",
+       {"C-PRES"},
+       let_in_by_an_ended_sign_in,
+       "was let in"},
       {"shown after removal", "C-ACL", {}, shown_after_removal},
       {"shown before joining", "C-ACL", {}, shown_before_joining},
       {"slow answers", "C-AVAIL", {"C-CURSOR", "C-GAP", "C-LOSS"}, slow_answers},
       {"not shown without the store", "C-FLOW", {}, without_the_store_not_shown},
+      {"pushed as not saved in calm", "C-FLOW", {}, not_saved_in_calm},
       {"stored long after the return",
        "C-FLOW",
        {"C-CURSOR", "C-GAP", "C-LOSS"},

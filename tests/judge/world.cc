@@ -18,6 +18,7 @@ Rules World::rules() {
   rules.first_tail = kFirstTail;
   rules.samples_min = 15;
   rules.sync_stale = 0;
+  rules.revoked_gone_within = kSecond;
   rules.needs_placement = true;
   return rules;
 }
@@ -49,7 +50,7 @@ World::World(std::uint64_t seed) : random_(seed) {
 Evidence World::run() {
   for (std::size_t i = 0; i < 5; ++i) sign_in(*devices_[i]);
   for (int i = 0; i < 12; ++i) act();
-  std::vector<int> scenes{0, 1, 2, 3, 4, 5, 6, 7};
+  std::vector<int> scenes{0, 1, 2, 3, 4, 5, 6, 7, 8};
   for (std::size_t i = scenes.size(); i > 1; --i)
     std::swap(scenes[i - 1], scenes[random_.below(i)]);
   for (const int scene : scenes) {
@@ -63,6 +64,7 @@ Evidence World::run() {
       case 4: lose_store(); break;
       case 5: expire(); break;
       case 6: leave_group(); break;
+      case 7: ended_by_the_operator(); break;
       default: entry_killed(); break;
     }
   }
@@ -77,6 +79,7 @@ Evidence World::run() {
   ending();
   out.faults = faults_;
   out.calm = calm_;
+  out.revocations = revocations_;
   out.dumped_at = now_;
   out.has_store = out.has_placement = true;
   for (const char* name : {"router-1", "router-2"}) {
@@ -206,6 +209,24 @@ void World::second_phone() {
   pass(12'000);
   for (int i = 0; i < 6; ++i) act();
   pass(6'000);
+}
+
+void World::ended_by_the_operator() {
+  Device& d = *devices_[2];
+  if (!d.is_online) return;
+  Revocation revocation{.uid = d.key.uid, .asked_at = tick()};
+  if (one_in(2)) revocation.slot = d.key.slot;
+  pass(100);
+  revocation.told_at = tick();
+  d.is_online = false;
+  // The kick comes at once, or was lost and the device hears of it later.
+  pass(static_cast<int>(one_in(2) ? 20 : random_.below(4'000)));
+  revocation.reachable_from = one_in(4) ? now_ : revocation.told_at;
+  d.history.close(now_, d.connection, Errc::kRevoked, ClosedBy::kServer);
+  revocations_.push_back(revocation);
+  pass(11'000);
+  sign_in(d, true);
+  pass(1'000);
 }
 
 void World::lose_store() {

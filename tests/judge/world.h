@@ -75,6 +75,7 @@ class World {
   void store_away();
   void kill_before_display(Device& d, Log& log);
   void second_phone();
+  void ended_by_the_operator();
   void lose_store();
   void expire();
   void leave_group();
@@ -123,6 +124,7 @@ class World {
   std::map<std::pair<Uid, Slot>, std::uint32_t> auth_;
   std::vector<FaultWindow> faults_;
   std::vector<CalmWindow> calm_;
+  std::vector<Revocation> revocations_;
   bool is_store_away_ = false;
   bool has_left_ = false;
   bool is_quiet_ = false;  ///< every push comes

@@ -111,6 +111,10 @@ Status write_faults(const Evidence& evidence, const fs::path& file) {
   }
   for (const CalmWindow& w : evidence.calm)
     out.add("{{\"t\":\"calm\",\"from\":{},\"to\":{}}}", w.from, w.to);
+  for (const Revocation& r : evidence.revocations) {
+    out.add("{{\"t\":\"revoked\",\"uid\":{},\"slot\":{},\"asked\":{},\"told\":{},\"reach\":{}}}",
+            r.uid.value(), static_cast<int>(r.slot), r.asked_at, r.told_at, r.reachable_from);
+  }
   out.add("{{\"t\":\"run\",\"healed_at\":{},\"dumped_at\":{}}}", evidence.healed_at,
           evidence.dumped_at);
   return out.end();
@@ -196,6 +200,10 @@ Status read_faults(const fs::path& file, Evidence& out) {
                             static_cast<Hits>(line.one_of("hits", kHits)), line.is_set("felt")});
     } else if (t == "calm") {
       out.calm.push_back({line.signed_number("from"), line.signed_number("to")});
+    } else if (t == "revoked") {
+      out.revocations.push_back({Uid{line.number("uid")}, static_cast<Slot>(line.small("slot")),
+                                 line.signed_number("asked"), line.signed_number("told"),
+                                 line.signed_number("reach")});
     } else if (t == "run") {
       out.healed_at = line.signed_number("healed_at");
       out.dumped_at = line.signed_number("dumped_at");

@@ -9,6 +9,7 @@
 
 #include "client/judge/file/history_file.h"
 #include "client/judge/judge.h"
+#include "common/wire/rekey_hook.h"
 #include "tests/sim/store/store_dump.h"
 
 namespace hy::sim {
@@ -22,6 +23,12 @@ constexpr Nanos kStep = milliseconds(250);
 constexpr Nanos kLastQuestionsMax = seconds(30);
 /// Placement of what was said last travels to every replica within this.
 constexpr Nanos kPlacementSettles = seconds(15);
+
+void shorten_keys([[maybe_unused]] std::uint64_t frames) {
+#if defined(HY_TEST_HOOKS)
+  wire::set_rekey_every(frames);
+#endif
+}
 
 std::string when(const World& world) {
   const auto ms =
@@ -42,6 +49,7 @@ Cluster::Cluster(const Plan& plan, bool verbose)
   world_.on_sync_point = [this](Node& node, std::string_view name) {
     return at_sync_point(node, name);
   };
+  shorten_keys(plan_.rekey_every);
   site_.create_accounts(plan_.users);
   make_daemons();
   make_devices();
@@ -50,6 +58,7 @@ Cluster::Cluster(const Plan& plan, bool verbose)
 Cluster::~Cluster() {
   // The nodes' objects go while the stores are there.
   faults_on_ = false;
+  shorten_keys(0);
   for (const auto& node : world_.nodes()) {
     node->on_death = nullptr;
     world_.kill(*node, Death::kHost);
@@ -129,6 +138,7 @@ void Cluster::make_devices() {
                             host->device()->outbox().size(),
                             (host->device()->wake_at() - world_.now()).count()));
     };
+    devices_.back()->on_broken = [this](const std::string& what) { violation(what); };
     if (verbose_) {
       devices_.back()->on_link = [this, &node](LinkState state, const std::string& why) {
         say(fmt::format("{} {} {}", node.name(), link_state_name(state), why));
@@ -196,6 +206,11 @@ Report Cluster::run() {
     rest_until_ = std::max(rest_until_, world_.now() + plan_.rest_max);
     settled = !world_.is_stopped() && settle(kStep);
     compare_digests(before);
+  }
+  if (settled && plan_.store_scene) {
+    play(*this, *plan_.store_scene);
+    rest_until_ = std::max(rest_until_, world_.now() + plan_.rest_max);
+    settled = !world_.is_stopped() && settle(kStep);
   }
   if (settled) last_questions();
   report_.virtual_seconds = std::chrono::duration<double>(world_.now() - begun).count();
@@ -405,6 +420,7 @@ void Cluster::judge_all() {
                                .hits = judge::Hits::kReach});
   }
   evidence.calm = calm_;
+  evidence.revocations = revocations_;
   evidence.healed_at = healed_at_.time_since_epoch().count();
   evidence.dumped_at = world_.now().time_since_epoch().count();
   if (healed) dump_placement(evidence);

@@ -59,6 +59,8 @@ class Cluster {
   void violation(std::string text);
   /// From `from` to now nothing was broken and every way was quick (C-PROMPT).
   void calm(MonoTime from);
+  /// The operator was told that somebody's sign-ins are ended (C-REVOKE).
+  void revoked(const judge::Revocation& revocation) { revocations_.push_back(revocation); }
   /// Starts the node after a while, unless it runs by then.
   void restart_later(Node& node, Nanos delay);
 
@@ -103,6 +105,7 @@ class Cluster {
   MonoTime healed_at_{};
   MonoTime rest_until_{};
   std::vector<judge::CalmWindow> calm_;
+  std::vector<judge::Revocation> revocations_;
   Report report_;
 };
 

@@ -11,6 +11,7 @@
 #include "logic/config.h"
 #include "logic/ports/password_port.h"
 #include "router/config.h"
+#include "tests/sim/cluster/operator.h"
 
 namespace hy::sim {
 namespace {
@@ -43,6 +44,7 @@ config::Values values_of(Role role, const std::map<std::string, std::string>& se
       Secret secret;
       if (key == "entry.noise_key") secret = Secret(std::string(as_text(kNoiseKey)));
       if (key == "logic.token_key") secret = Secret(std::string(32, 'k'));
+      if (key == "logic.operator_token") secret = Secret(operator_token());
       set(key, std::move(secret));
       continue;
     }

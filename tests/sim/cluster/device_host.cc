@@ -1,5 +1,7 @@
 #include "tests/sim/cluster/device_host.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <utility>
@@ -30,10 +32,21 @@ struct DeviceHost::Wire final : EndPoint {
   Wire& operator=(const Wire&) = delete;
 
   void on_packet(Packet packet) override {
+    // Lives until this call ends, which may be the end of the connection.
+    const auto held = connection;
+    DeviceHost& h = host;
+    const std::uint32_t before = h.recorder_.last_answered();
+    const std::uint32_t last = last_whole;
     host.run([&](client::Device& d, client::Turn& t, MonoTime now) {
       d.received(t, now, attempt,
                  {reinterpret_cast<std::uint8_t*>(packet.bytes.data()), packet.bytes.size()});
     });
+    const std::uint32_t answered = h.recorder_.last_answered();
+    if (last == 0 || answered == before || answered <= last || !h.on_broken) return;
+    h.on_broken(
+        fmt::format("G16: bytes of {} were changed on their way before request {}, and that "
+                    "was answered on the same connection",
+                    h.node_.name(), answered));
   }
   void on_end(End how) override {
     DeviceHost& h = host;
@@ -49,6 +62,7 @@ struct DeviceHost::Wire final : EndPoint {
   DeviceHost& host;
   AttemptId attempt;
   std::shared_ptr<Connection> connection;
+  std::uint32_t last_whole = 0;  ///< last request before bytes were changed on their way; 0: none
 };
 
 DeviceHost::DeviceHost(World& world, Network& network, Node& node, DeviceSpec spec)
@@ -83,6 +97,7 @@ void DeviceHost::forget_life() {
   device_.reset();
   open_requests_ = 0;
   recents_.clear();
+  unruly_.clear();
   submitting_.reset();
 }
 
@@ -159,7 +174,10 @@ void DeviceHost::act(client::Turn& turn) {
       Packet packet;
       packet.size = send->bytes.size();
       packet.bytes = std::move(send->bytes);
-      at->second->connection->send(Connection::kDialler, std::move(packet));
+      Wire& wire = *at->second;
+      wire.connection->send(Connection::kDialler, std::move(packet));
+      if (wire.last_whole == 0 && wire.connection->is_corrupted(Connection::kDialler))
+        wire.last_whole = recorder_.last_asked();
     } else if (const auto* close = std::get_if<client::CloseConnection>(&action)) {
       dialling_.erase(close->attempt);
       const auto at = wires_.find(close->attempt);
@@ -193,9 +211,18 @@ void DeviceHost::tell(const client::Turn& turn, const std::vector<client::RowFat
   for (const client::Notice& notice : turn.notices) {
     const auto* link = std::get_if<client::LinkChanged>(&notice);
     if (link != nullptr && on_link) on_link(link->state, link->why);
+    if (link != nullptr && on_broken && network_.counts.corrupted == 0 &&
+        link->why.find("HY-1005") != std::string::npos) {
+      on_broken(fmt::format("{} lost its connection by {}, and no byte was changed on its way",
+                            node_.name(), link->why));
+    }
     const auto* answered = std::get_if<client::Answered>(&notice);
     if (answered == nullptr) continue;
     if (open_requests_ > 0) --open_requests_;
+    if (const auto unruly = unruly_.extract(answered->token); unruly && answered->body) {
+      const auto outcome = client::decode_send(as_bytes(*answered->body));
+      if (outcome && outcome->stored) unruly.mapped()();
+    }
     const bool is_recents = recents_.erase(answered->token) > 0;
     if (!is_recents || !answered->body) continue;
     const auto rows = client::decode_recents(as_bytes(*answered->body));
@@ -257,6 +284,7 @@ bool DeviceHost::send(Uid to, const Bytes& body) {
     const auto id = d.submit(t, now, node_.clock.wall_ms(), to, 1, body);
     taken = id.has_value();
     if (!taken) return;
+    last_sent_ = *id;
     client::OutboxRecord record;
     record.id = *id;
     record.conversation = ConversationId::pair(spec_.uid, to);
@@ -265,6 +293,22 @@ bool DeviceHost::send(Uid to, const Bytes& body) {
   });
   submitting_.reset();
   return taken;
+}
+
+bool DeviceHost::send_under(const ClientMsgId& id, Uid to, const Bytes& body,
+                            std::function<void()> taken) {
+  if (link() != LinkState::kOnline) return false;
+  return run([&](client::Device& d, client::Turn& /*t*/, MonoTime now) {
+    client::SendOrder order;
+    order.id = id;
+    order.to = to;
+    order.kind = 1;
+    order.body = body;
+    ++open_requests_;
+    unruly_[next_token_] = std::move(taken);
+    recorder_.leave_out(id, body);
+    d.request(now, next_token_++, Type::kSend, client::encode_send(order), kAnswerWithin);
+  });
 }
 
 void DeviceHost::mark_read(ConversationId conv) {

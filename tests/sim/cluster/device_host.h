@@ -54,6 +54,11 @@ class DeviceHost {
   void ask_history(ConversationId conv);
   void block(Uid uid, bool on);
   void drop_connection();
+  /// As no app of ours does: SEND with the id of an earlier message and another body. False: not
+  /// possible now. `taken` is called when the server says STORED to it.
+  bool send_under(const ClientMsgId& id, Uid to, const Bytes& body, std::function<void()> taken);
+  /// The id of the last message that send() took.
+  [[nodiscard]] std::optional<ClientMsgId> last_sent() const { return last_sent_; }
   /// The app comes back from a backup: its connection counter is lower by so much. Offline.
   void restore_counter(std::uint32_t lower_by);
 
@@ -80,6 +85,8 @@ class DeviceHost {
   const DeviceFaults* faults = nullptr;
   /// Told of each change of the link, for a person who watches.
   std::function<void(LinkState, const std::string& why)> on_link;
+  /// Told of a promise that the connection broke.
+  std::function<void(const std::string& what)> on_broken;
   /// The core asks again and again for a tick in which it does nothing: a driver would spin.
   std::function<void()> on_spin;
 
@@ -118,6 +125,8 @@ class DeviceHost {
   std::uint64_t next_token_ = 1;
   std::size_t open_requests_ = 0;
   std::map<std::uint64_t, bool> recents_;  // tokens of RECENTS
+  std::map<std::uint64_t, std::function<void()>> unruly_;
+  std::optional<ClientMsgId> last_sent_;
   std::uint64_t submitted_ = 0;
   std::uint64_t crashes_ = 0;
   std::uint64_t disk_failures_ = 0;

@@ -173,6 +173,10 @@ Plan draw_plan(std::uint64_t seed, const Limits& limits) {
   plan.offline_per_mille = static_cast<std::uint32_t>(draw.percent(60) ? draw.from(5, 60) : 0);
   plan.rivals_per_mille = static_cast<std::uint32_t>(draw.percent(60) ? draw.from(5, 60) : 0);
   plan.body_max = draw.one_of<std::size_t>({20, 200, 2'000});
+  SeededRandom keys(mix64(seed ^ 0x4E'4E1));  // a stream of its own, too
+  plan.store_scene = limits.store_scene.value_or(static_cast<StoreScene>(keys.below(kStoreScenes)));
+  if (keys.below(2) == 0) plan.rekey_every = 20 + keys.below(400);
+  plan.settings["logic.das_retries"] = keys.below(4) == 0 ? "1k" : "10";
   // A stream of its own: what a seed did before scenes were played it still does.
   SeededRandom scenes(mix64(seed ^ 0x5CE'4E5));
   plan.scene = limits.scene.value_or(static_cast<Scene>(scenes.below(kScenes)));
@@ -189,6 +193,7 @@ std::string Plan::text() const {
     if (faults[i]) out += " " + std::string(kNames[i]);
   }
   if (scene) out += "; scene " + std::string(scene_name(*scene));
+  if (store_scene) out += ", " + std::string(store_scene_name(*store_scene));
   return out;
 }
 

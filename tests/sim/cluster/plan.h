@@ -10,6 +10,7 @@
 
 #include "tests/sim/cluster/device_host.h"
 #include "tests/sim/cluster/scenes.h"
+#include "tests/sim/cluster/store_scenes.h"
 #include "tests/sim/kernel/network.h"
 #include "tests/sim/store/model_store.h"
 
@@ -58,9 +59,10 @@ struct Limits {
   std::uint32_t logics_max = 100;
   std::uint32_t routers_max = 100;
   std::uint32_t das_max = 100;
-  Millis faults_for{0};      ///< > 0: instead of what the seed draws
-  std::uint32_t part = 100;  ///< per cent of the workload
-  std::optional<Scene> scene{};  ///< instead of the one that the seed draws
+  Millis faults_for{0};                     ///< > 0: instead of what the seed draws
+  std::uint32_t part = 100;                 ///< per cent of the workload
+  std::optional<StoreScene> store_scene{};  ///< likewise
+  std::optional<Scene> scene{};             ///< instead of the one that the seed draws
 };
 
 /// Everything that a seed draws before the world runs.
@@ -92,7 +94,9 @@ struct Plan {
   std::uint32_t offline_per_mille = 0;
   std::uint32_t rivals_per_mille = 0;
   std::size_t body_max = 200;
-  std::optional<Scene> scene;  ///< after the healing
+  std::optional<Scene> scene;                   ///< after the healing
+  std::optional<StoreScene> store_scene;        ///< after that one
+  std::uint64_t rekey_every = 0;                ///< frames that a key serves; 0: as usual
   std::map<std::string, std::string> settings;  ///< "logic.heartbeat" → "10s"
 
   [[nodiscard]] bool has(Fault fault) const { return faults[static_cast<std::size_t>(fault)]; }

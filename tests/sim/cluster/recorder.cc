@@ -87,6 +87,7 @@ void Recorder::end(MonoTime now, bool drained) {
 // ---- the tap
 
 void Recorder::asked(MonoTime now, std::uint16_t type, std::uint32_t request_id, ByteView body) {
+  last_asked_ = request_id;
   Asked asked;
   asked.type = type;
   const auto size = static_cast<int>(body.size());
@@ -94,6 +95,8 @@ void Recorder::asked(MonoTime now, std::uint16_t type, std::uint32_t request_id,
     pb::SendRequest in;
     if (!in.ParseFromArray(body.data(), size)) return;
     asked.id = ClientMsgId::from_bytes(in.client_msg_id());
+    const auto other = left_out_.find(asked.id);
+    if (other != left_out_.end() && other->second == in.body()) return;
     asked.conv = ConversationId::pair(history_.device().uid, Uid{in.to_uid()});
   } else if (type == Type::kPull) {
     pb::PullRequest in;
@@ -151,6 +154,7 @@ void Recorder::heard(MonoTime now, const wire::Inner& inner) {
   if (found == asked_.end() || (found->second.type | wire::kTypeAck) != inner.type) return;
   const Asked asked = found->second;
   asked_.erase(found);
+  last_answered_ = inner.request_id;
   if (asked.type == Type::kSend) return heard_send(now, asked, inner);
   if ((inner.flags & wire::kFlagRefused) != 0) return;
   if (asked.type == Type::kPull) return heard_pull(now, asked, inner.request_id, inner.body);

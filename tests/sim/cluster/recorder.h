@@ -23,6 +23,8 @@ class Recorder final : public client::DeviceTap {
   void unread(MonoTime now, ConversationId conv, std::int64_t count);
   void restarted(MonoTime now);
   void end(MonoTime now, bool drained);
+  /// A SEND of this id with this body is not the app's message: what is said of it is not recorded.
+  void leave_out(const ClientMsgId& id, const Bytes& body) { left_out_[id] = body; }
   /// The turn died before its commit: the device never knew what it heard in it.
   void turn_lost(MonoTime now);
 
@@ -37,6 +39,9 @@ class Recorder final : public client::DeviceTap {
   void logged_in(MonoTime now, const client::LoginAnswered& answer) override;
 
   [[nodiscard]] judge::History& history() { return history_; }
+  /// Numbers of the last request that left the device, of the last one that was answered.
+  [[nodiscard]] std::uint32_t last_asked() const { return last_asked_; }
+  [[nodiscard]] std::uint32_t last_answered() const { return last_answered_; }
   [[nodiscard]] std::uint64_t shown() const { return shown_; }
   [[nodiscard]] std::uint64_t stored() const { return stored_; }
   [[nodiscard]] std::uint64_t relayed() const { return relayed_; }
@@ -71,6 +76,7 @@ class Recorder final : public client::DeviceTap {
   judge::History history_;
   std::map<std::uint32_t, Asked> asked_;
   std::map<ClientMsgId, ConversationId> own_;
+  std::map<ClientMsgId, Bytes> left_out_;
   std::vector<HeardAnswer> answers_;  // of this turn, which is not on disk yet
   std::set<ClientMsgId> saved_;
   std::map<ClientMsgId, judge::Shown> states_;
@@ -78,6 +84,8 @@ class Recorder final : public client::DeviceTap {
   std::vector<judge::Item> sync_list_;
   std::uint32_t sync_number_ = 0;
   std::uint32_t connection_ = 0;
+  std::uint32_t last_asked_ = 0;
+  std::uint32_t last_answered_ = 0;
   bool logged_in_ = false;
   std::uint64_t shown_ = 0;
   std::uint64_t stored_ = 0;

@@ -49,6 +49,7 @@ constexpr std::string_view kUsage =
     "  --fault-ms N       faults for so long\n"
     "  --part N           per cent of the workload\n"
     "  --scene NAME       what is played after the healing, instead of what the seed draws\n"
+    "  --store-scene NAME likewise, about logic, das and the store\n"
     "  --shrink           make a failing seed smaller\n"
     "  --keep-going       do not stop at the first failing seed\n"
     "  --twice N          run one in N seeds twice and compare (25; 0: never)\n"
@@ -118,6 +119,9 @@ bool read_flag(const std::string& flag, const std::string& value, Options& o) {
   } else if (flag == "--scene") {
     o.limits.scene = scene_of(value);
     if (!o.limits.scene) return false;
+  } else if (flag == "--store-scene") {
+    o.limits.store_scene = store_scene_of(value);
+    if (!o.limits.store_scene) return false;
   } else if (flag == "--twice") {
     o.twice_one_in = small();
   } else if (flag == "--json") {
@@ -467,6 +471,8 @@ std::string replay_command(std::uint64_t seed, const Options& o) {
   limit("--fault-ms", static_cast<std::uint64_t>(o.limits.faults_for.count()), 0);
   limit("--part", o.limits.part, plain.part);
   if (o.limits.scene) out += fmt::format(" --scene {}", scene_name(*o.limits.scene));
+  if (o.limits.store_scene)
+    out += fmt::format(" --store-scene {}", store_scene_name(*o.limits.store_scene));
   if (o.keep_faults) {
     std::string list;
     for (const Fault fault : *o.keep_faults) {

@@ -46,10 +46,13 @@ bool Connection::has_room(Side side) const {
 
 void Connection::send(Side side, Packet packet) {
   if (!sides_[side].open || sides_[side].fin_sent || is_dead_here()) return;
+  if (network_.on_batch && packet.message != nullptr)
+    network_.on_batch(*sides_[side].node, *sides_[other(side)].node, *packet.message);
   const LinkQuality& quality = network_.quality(*sides_[0].node, *sides_[1].node);
   if (quality.corrupt_per_million > 0 && packet.message == nullptr &&
       network_.world().below(1'000'000) < quality.corrupt_per_million) {
     network_.corrupt(packet);
+    sides_[side].corrupted = true;
   }
   const std::size_t size = packet.size;
   push(side, {.due = {}, .packet = std::move(packet)}, size);

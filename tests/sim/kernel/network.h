@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -82,6 +83,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   [[nodiscard]] Node& node(Side side) const { return *sides_[side].node; }
   [[nodiscard]] bool is_over() const;
   [[nodiscard]] bool is_dark() const { return dark_; }
+  /// Bytes that `side` sent were changed on their way.
+  [[nodiscard]] bool is_corrupted(Side side) const { return sides_[side].corrupted; }
 
  private:
   struct InFlight {
@@ -97,6 +100,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
     bool open = true;  ///< may send and hear
     bool fin_sent = false;
     bool wants_room = false;
+    bool corrupted = false;
     std::size_t unacked = 0;
     // What this side sent and the other has not got.
     std::deque<InFlight> out;
@@ -152,6 +156,10 @@ class Network {
   /// `what`: of the dialler's choice (a method name); handed to the acceptor. No call back at all
   /// when the way is blocked: the dialler has a deadline of its own.
   void dial(Node& from, const std::string& address, std::string what, Dialled done);
+
+  /// Told of each batch between daemons as its sender writes it; unset: nobody listens.
+  std::function<void(const Node& from, const Node& to, const google::protobuf::MessageLite&)>
+      on_batch;
 
   /// Default quality between inner nodes and of device links; and of single pairs.
   LinkQuality inner;
