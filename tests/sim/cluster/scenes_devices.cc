@@ -73,8 +73,9 @@ bool play_backups(Stage& stage) {
     newest.push_back(newest_epoch(*host));
     stage.does(*host, [](DeviceHost& h) { h.go_offline(); });
   }
-  const bool long_away = stage.below(2) == 0;
-  stage.run(long_away ? stage.ms(14'000, 20'000) : stage.ms(1'000, 3'000));
+  // Most of them long enough for a router to look over a good part of what it holds.
+  const bool long_away = stage.below(4) != 0;
+  stage.run(long_away ? stage.ms(18'000, 28'000) : stage.ms(1'000, 3'000));
   const auto routers = stage.routers();
   RouterDaemon& late = *routers[stage.below(routers.size())];
   for (EntryDaemon* const entry : stage.entries()) {
