@@ -9,6 +9,7 @@
 
 #include "client/cli/operator_client.h"
 #include "client/cli/private_store.h"
+#include "tests/degraded/gauge.h"
 #include "tests/degraded/town.h"
 
 namespace hy::degraded {
@@ -260,12 +261,28 @@ TEST_P(Degraded, AllLogicsAway) {
   EXPECT_EQ(alice->client().entry(), entry);
 }
 
+/// A router that says it is ready is away all the same until the logics have dialled it again.
+bool is_found_again(Town& town, const std::string& router) {
+  Watch watch(town.cluster());
+  watch.start();
+  const auto until = Clock::now() + std::chrono::seconds(30);
+  while (Clock::now() < until) {
+    const auto streams = watch.largest("hy_router_logic_streams");
+    const auto at = streams.find(router);
+    if (at != streams.end() && at->second >= static_cast<double>(town.names_of("logic").size()))
+      return true;
+    std::this_thread::sleep_for(Millis(50));
+  }
+  return false;
+}
+
 TEST_P(Degraded, OneRouterAway) {
   for (const std::string& name : town().names_of("router")) {
     ASSERT_TRUE(town().hold({name}).has_value());
     for (int i = 0; i < 4; ++i) EXPECT_TRUE(talk("without " + name + std::to_string(i), kSoon));
     ASSERT_TRUE(town().release({name}).has_value());
     ASSERT_TRUE(town().cluster().wait_ready({name}, Millis(30'000)).has_value());
+    ASSERT_TRUE(is_found_again(town(), name));
   }
 }
 
