@@ -82,10 +82,12 @@ bool play_unruly(Stage& stage) {
   if (people.size() < 2) return false;
   DeviceHost& host = *people.front();
   const Uid to = stage.somebody_else(host.spec().uid);
+  const std::uint64_t stored = host.recorder().stored();
   stage.says(host, to);
   stage.all_sent(seconds(5));
   const auto id = host.last_sent();
-  if (!id) return true;
+  // A message that was refused (somebody blocks somebody) leaves its id free.
+  if (!id || host.recorder().stored() == stored) return true;
   Cluster& cluster = stage.cluster();
   const std::string other = stage.text();
   for (int i = 0; i < 2; ++i) {
