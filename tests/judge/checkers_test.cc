@@ -9,8 +9,10 @@
 #include "client/judge/history.h"
 #include "client/judge/judge.h"
 #include "client/judge/log.h"
+#include "client/judge/prompt.h"
 #include "client/judge/reads.h"
 #include "client/judge/receipts.h"
+#include "client/judge/revoked.h"
 #include "client/judge/sessions.h"
 #include "client/judge/speed.h"
 #include "client/judge/tapped.h"
@@ -90,6 +92,20 @@ TEST_F(Checkers, TappedLinesThatCarryNothingAreNoVerdict) {
   EXPECT_EQ(is_missing(), 0);
   EXPECT_EQ(found(check_wire), 0u);
   EXPECT_EQ(found(check_replay), 0u);
+}
+
+/// An ended sign-in may be served until the servers could ask the database again, and no longer.
+TEST_F(Checkers, AnEndedSignInIsOverFromTheReturnOfTheDatabase) {
+  alice().login_ok(at_s(1), 1, {3, 1});
+  alice().send_stored(at_s(9), id_of(1), kPair, Seq{1});
+  evidence.revocations.push_back({Uid{1}, Slot::kNone, at_s(2), at_s(3), at_s(3)});
+  EXPECT_EQ(found(check_revoke), 1u) << "told at 3 s, over at 8 s";
+  evidence.revocations[0].reachable_from = at_s(5);
+  EXPECT_EQ(found(check_revoke), 0u);
+  evidence.revocations[0].asked_at = at_s(0.5);
+  evidence.revocations[0].reachable_from = at_s(3);
+  EXPECT_EQ(found(check_revoke), 0u) << "a sign-in made after it is another one";
+  EXPECT_EQ(found(check_prompt), 0u) << "no window is said to be calm";
 }
 
 TEST_F(Checkers, TimeWithoutReachDoesNotCount) {
