@@ -1,10 +1,9 @@
 #pragma once
 
-#include <absl/container/flat_hash_map.h>
-
 #include <memory>
 #include <vector>
 
+#include "common/flat/flat_map.h"
 #include "logic/delivery/relay.h"
 #include "logic/delivery/store_return.h"
 #include "logic/delivery/trace_ring.h"
@@ -93,7 +92,7 @@ class SendPipeline {
   [[nodiscard]] static StoredMessage message_of(const Op& op, Seq seq, std::int64_t server_ms);
 
   Ports p_;
-  absl::flat_hash_map<ConversationId, std::vector<OpPtr>> asking_;  ///< wait_for_facts
+  FlatMap<ConversationId, std::vector<OpPtr>> asking_;  ///< wait_for_facts
 };
 
 }  // namespace hy::logic
