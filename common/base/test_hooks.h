@@ -29,7 +29,7 @@ enum class Mutant : std::uint8_t {
   kOutboxEmptiedByRelayed = 16,
   kCursorIsMax = 17,
   kAckBeforePersist = 18,
-  kCacheFilledWithoutVersion = 19,
+  kLostCounterBeginsAgain = 19,
   kSyncWithoutOverlap = 20,
   kMergeReversed = 21,
   kNoTombstone = 22,

@@ -110,7 +110,7 @@ void LaneCore::append(LaneBatch& batch, Completion& done) {
   for (AppendRequest& request : batch.appends) pending.push_back(std::move(request.pending));
   const bool acked = mutant(Mutant::kAckBeforeCommit) && ack_unseen(batch, pending);
   BatchOutcome outcome = planner_.run(session_->messages(), pending);
-  // Heads and change counters are up before anyone is told: what an answer causes finds them.
+  // The change counters have moved before anyone is told: what an answer causes finds them.
   if (!outcome.heads.empty()) engine_.cache().committed(outcome.heads);
   const auto spent = clock_.now() - begun;
   const auto rows = static_cast<std::uint32_t>(pending.size());

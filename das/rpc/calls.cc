@@ -98,22 +98,16 @@ Result<DecodedCall> mark_read(const pb::MarkRead& in) {
   return DecodedCall{CallPlace::kWrite, hash_of(mark.conv), {}, mark, std::nullopt};
 }
 
-/// Mutant: a cached head is taken for the head, however old it is.
-void believe_cache(CacheStore& cache, const ListQuery& query, ConversationPage& page) {
-  std::erase_if(page.rows, [&](ConversationRow& row) {
-    const auto cached = cache.heads({&row.conv, 1}).front();
-    if (!cached) return false;
-    row.head = cached->head;
-    row.head_ms = cached->head_ms;
-    return !query.newest_first && row.head_ms < query.since_ms;
-  });
+std::vector<std::uint64_t> counters_of(CacheStore& cache, std::span<const Uid> uids) {
+  if (mutant(Mutant::kStaleCacheServedAsTruth)) return std::vector<std::uint64_t>(uids.size(), 1);
+  return cache.change_counters(uids);
 }
 
 Status list_into(StoreSession& session, const ListQuery& query, Useq useq, bool with_events,
                  const CallContext& context, pb::CallAnswer& answer) {
   pb::Conversations& out = *answer.mutable_conversations();
   // Before the heads: a counter that moved since makes the device look again, never miss.
-  out.set_change_counter(context.cache.change_counters({&query.uid, 1}).front());
+  out.set_change_counter(counters_of(context.cache, {&query.uid, 1}).front());
   if (with_events) {
     HY_TRY(const UserEvents events, session.user_log().read(query.uid, useq, kEventsMax));
     for (const UserEvent& event : events.events) encode(event, *out.add_events());
@@ -123,7 +117,6 @@ Status list_into(StoreSession& session, const ListQuery& query, Useq useq, bool 
   }
   sync_point("das.sync_after_counter_before_heads");
   HY_TRY(ConversationPage page, session.membership().list_conversations(query));
-  if (mutant(Mutant::kStaleCacheServedAsTruth)) believe_cache(context.cache, query, page);
   for (ConversationRow& row : page.rows) {
     if (row.last) cut_body(row.last->kind, kLastBodyBytesMax, row.last->body);
     encode(std::move(row), *out.add_rows());
@@ -162,7 +155,7 @@ Result<DecodedCall> change_counters(const pb::ChangeCounters& in, const CallCont
   for (const std::uint64_t uid : in.uids()) uids.emplace_back(cut_number(uid));
   return read([uids = std::move(uids), context](StoreSession&, pb::CallAnswer& answer) -> Status {
     pb::ChangeCounterValues& out = *answer.mutable_change_counters();
-    for (const std::uint64_t value : context.cache.change_counters(uids)) out.add_values(value);
+    for (const std::uint64_t value : counters_of(context.cache, uids)) out.add_values(value);
     out.set_store_epoch(context.state.store_epoch.load(std::memory_order_relaxed));
     out.set_clock_steps(context.state.clock_steps.load(std::memory_order_relaxed));
     return {};

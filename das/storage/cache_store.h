@@ -14,8 +14,8 @@ class CacheStore {
  public:
   virtual ~CacheStore() = default;
 
-  /// After COMMIT returned success and *before* the answers go out: heads go up (never down), and
-  /// the change counters of both people of each pair move. Also called for a repeated send.
+  /// After COMMIT returned success and *before* the answers go out: the change counters of both
+  /// people of each pair move. Also called for a repeated send.
   virtual void committed(std::span<const CommittedHead> heads) = 0;
 
   /// Something of these users other than a message changed (own events). Their counters move.
@@ -25,16 +25,6 @@ class CacheStore {
   /// are equal only if nothing was raised between (a lost cache starts at values never told
   /// before).
   virtual std::vector<std::uint64_t> change_counters(std::span<const Uid> uids) = 0;
-
-  /// Cached heads, same order; nullopt = not known. An entry dies 60 s after *the database read or
-  /// commit* behind it, however late it was filled.
-  virtual std::vector<std::optional<CommittedHead>> heads(
-      std::span<const ConversationId> convs) = 0;
-
-  /// Fills from a read that began at `read_began_ms` (unix ms, das's clock). Version check: an
-  /// entry that holds a higher head stays, so the cache is never behind a commit it has been told
-  /// of and never ahead of the database. A fill older than 60 s is dropped.
-  virtual void fill_heads(std::span<const CommittedHead> heads, std::int64_t read_began_ms) = 0;
 
   /// Forgets everything, as a flush or a restart of the cache would.
   virtual void lose_all() = 0;

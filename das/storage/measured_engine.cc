@@ -202,12 +202,6 @@ class MeasuredEngine::Cache final : public CacheStore {
     observer_.counters_read(values.size() - unknown, unknown);
     return values;
   }
-  std::vector<std::optional<CommittedHead>> heads(std::span<const ConversationId> convs) override {
-    return inner_.heads(convs);
-  }
-  void fill_heads(std::span<const CommittedHead> heads, std::int64_t read_began_ms) override {
-    inner_.fill_heads(heads, read_began_ms);
-  }
   void lose_all() override { inner_.lose_all(); }
   [[nodiscard]] bool is_up() const override { return inner_.is_up(); }
 

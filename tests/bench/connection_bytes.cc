@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "common/net/timer_wheel.h"
-#include "das/cache/versioned_cache.h"
+#include "das/cache/change_counters.h"
 #include "entry/link/placement_log.h"
 #include "entry/net/connection.h"
 #include "entry/session/conn_table.h"
@@ -113,9 +113,9 @@ void router_tables(std::size_t n) {
 
 void das_tables(std::size_t n) {
   std::printf("das (embedded engine; with mysql this is in Redis)\n");
-  measure<das::VersionedCache>("change counter (only of those whose state changed)", n,
-                               std::make_unique<das::VersionedCache>(n, 1),
-                               [n](das::VersionedCache& cache) {
+  measure<das::ChangeCounters>("change counter (only of those whose state changed)", n,
+                               std::make_unique<das::ChangeCounters>(n, 1),
+                               [n](das::ChangeCounters& cache) {
                                  for (std::size_t i = 0; i < n; ++i) cache.changed(Uid{i + 1});
                                });
 }

@@ -25,8 +25,8 @@ struct Options {
   std::size_t window_rows = 100'000;
   std::size_t reads = 2'000;
   std::size_t body_bytes = 100;
-  std::string json;     ///< one object a checkpoint is appended here
-  bool caches = false;  ///< heads and change counters are raised after each batch, as a lane does
+  std::string json;         ///< one object a checkpoint is appended here
+  bool caches = false;      ///< change counters are raised after each batch, as a lane does
   bool random_ids = false;  ///< client_msg_ids without the time in front, for comparison
 };
 
@@ -347,7 +347,7 @@ int main(int argc, char** argv) {
   app.add_option("--server-arg", options.rig.server_args, "one more argument of mariadbd");
   app.add_option("--json", options.json, "appends one object a checkpoint to this file");
   app.add_flag("--caches", options.caches,
-               "raise heads and change counters after each batch too, as a lane does");
+               "raise change counters after each batch too, as a lane does");
   app.add_flag("--random-ids", options.random_ids,
                "client_msg_ids that do not begin with the time");
   CLI11_PARSE(app, argc, argv);

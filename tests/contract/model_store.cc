@@ -9,8 +9,7 @@ namespace {
 
 class ModelTestStore final : public TestStore {
  public:
-  explicit ModelTestStore(sim::StoreFlavour flavour)
-      : store_({.flavour = flavour}, clock_), redis_(clock_) {}
+  explicit ModelTestStore(sim::StoreFlavour flavour) : store_({.flavour = flavour}, clock_) {}
   Result<std::unique_ptr<Engine>> open() override {
     const bool shared = is_shared();
     auto engine =

@@ -136,17 +136,16 @@ TEST_P(MutantsContract, UserConvAfterAppendHidesTheMessageFromItsReceiver) {
   EXPECT_EQ(later->rows.size(), 1U) << "made after the append";
 }
 
-TEST_P(MutantsContract, CacheFilledWithoutVersionHidesANewerCommit) {
+TEST_P(MutantsContract, ALostCounterThatBeginsAgainHidesAChange) {
   CacheStore& cache = engine_->cache();
-  const ConversationId conv = ConversationId::pair(Uid{1}, Uid{2});
-  const CommittedHead five{conv, Seq{5}, 500};
-  const CommittedHead seven{conv, Seq{7}, 700};
-  const WithMutant on(Mutant::kCacheFilledWithoutVersion);
-  cache.committed({&seven, 1});
-  cache.fill_heads({&five, 1}, clock_.wall_ms() - 59'000);
-  const auto cached = cache.heads({&conv, 1}).front();
-  ASSERT_TRUE(cached.has_value());
-  EXPECT_EQ(cached->head.value(), 5U);
+  const Uid uid{1};
+  const WithMutant on(Mutant::kLostCounterBeginsAgain);
+  cache.lose_all();
+  const std::uint64_t told = cache.change_counters({&uid, 1}).front();
+  cache.changed({&uid, 1});
+  EXPECT_NE(cache.change_counters({&uid, 1}).front(), told);
+  cache.lose_all();
+  EXPECT_EQ(cache.change_counters({&uid, 1}).front(), told) << "a device would look no further";
 }
 
 INSTANTIATE_TEST_SUITE_P(Engines, MutantsContract, testing::ValuesIn(stores()), store_name);

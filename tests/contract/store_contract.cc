@@ -115,30 +115,6 @@ TEST_P(StoreContract, AfterALossNoCounterIsOneThatWasTold) {
   }
 }
 
-TEST_P(StoreContract, AFillNeverLowersAHead) {
-  CacheStore& cache = engine_->cache();
-  ASSERT_TRUE(cache.is_up());  // every store of this suite runs with its cache
-  const ConversationId conv = ConversationId::pair(Uid{1}, Uid{2});
-  const auto cached = [&]() -> std::uint64_t {
-    const auto head = cache.heads({&conv, 1}).front();
-    return head ? head->head.value() : 0;
-  };
-  EXPECT_EQ(cached(), 0U);
-  const std::int64_t now = clock_.wall_ms();
-  const CommittedHead five{conv, Seq{5}, 500};
-  const CommittedHead seven{conv, Seq{7}, 700};
-  cache.fill_heads({&five, 1}, now);
-  EXPECT_EQ(cached(), 5U);
-  cache.committed({&seven, 1});
-  EXPECT_EQ(cached(), 7U);
-  cache.fill_heads({&five, 1}, now);
-  EXPECT_EQ(cached(), 7U) << "a slow reader must not hide a newer commit";
-  cache.lose_all();
-  EXPECT_EQ(cached(), 0U);
-  cache.fill_heads({&five, 1}, now - 61'000);
-  EXPECT_EQ(cached(), 0U) << "60 s count from the read, not from the fill";
-}
-
 INSTANTIATE_TEST_SUITE_P(Engines, StoreContract, testing::ValuesIn(stores()), store_name);
 
 }  // namespace hy::das::contract

@@ -13,10 +13,5 @@ namespace hy::das::mysql::keys {
 inline std::string changes(Uid uid) {
   return "hy:c:" + std::to_string(uid.value());
 }
-/// Head of a conversation: "<head> <head_ms>". Expires 60 s after the database read or commit
-/// behind it.
-inline std::string head(const ConversationId& conv) {
-  return "hy:h:" + std::to_string(conv.hi) + ":" + std::to_string(conv.lo);
-}
 
 }  // namespace hy::das::mysql::keys

@@ -10,37 +10,7 @@ namespace {
 
 constexpr std::size_t kIdleMax = 16;
 constexpr std::chrono::seconds kQuiet{1};
-constexpr std::int64_t kHeadLifeMs = 60'000;  // guarantees: what slips past `since`
 const std::string kChangeLifeS = "604800";
-
-/// Raises each head (never lowers it) and gives it its life. KEYS: heads; ARGV: life in ms, then
-/// head and head_ms of each. One call for a whole batch; sent by text since the script is short and
-/// the server keeps it compiled.
-const std::string kRaiseHeads =
-    "for i = 1, #KEYS do "
-    "local old = redis.call('GET', KEYS[i]) "
-    "local seq, ms = ARGV[2 * i], ARGV[2 * i + 1] "
-    "local known = old and tonumber(string.match(old, '^%d+')) or -1 "
-    "if known <= tonumber(seq) then redis.call('SET', KEYS[i], seq .. ' ' .. ms, 'PX', ARGV[1]) "
-    "end "
-    "end return #KEYS";
-
-/// Mutant: whoever comes last is believed, for a whole life.
-const std::string kSetHeads =
-    "for i = 1, #KEYS do "
-    "redis.call('SET', KEYS[i], ARGV[2 * i] .. ' ' .. ARGV[2 * i + 1], 'PX', 60000) "
-    "end return #KEYS";
-
-std::optional<CommittedHead> parse_head(const ConversationId& conv, const std::string& text) {
-  std::uint64_t seq = 0;
-  std::int64_t ms = 0;
-  const char* end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), end, seq);
-  if (first.ec != std::errc() || first.ptr == end || *first.ptr != ' ') return std::nullopt;
-  const auto second = std::from_chars(first.ptr + 1, end, ms);
-  if (second.ec != std::errc() || second.ptr != end) return std::nullopt;
-  return CommittedHead{conv, Seq{seq}, ms};
-}
 
 }  // namespace
 
@@ -93,28 +63,8 @@ void RedisCache::add_change(Commands& commands, Uid uid) {
       {"SET", keys::changes(uid), std::to_string(fresh_value()), "EX", kChangeLifeS});
 }
 
-void RedisCache::add_raise(Commands& commands, std::span<const CommittedHead> heads,
-                           std::int64_t life_ms) {
-  if (heads.empty()) return;
-  RedisConnection::Command raise = {
-      "EVAL", mutant(Mutant::kCacheFilledWithoutVersion) ? kSetHeads : kRaiseHeads,
-      std::to_string(heads.size())};
-  for (const CommittedHead& head : heads) raise.push_back(keys::head(head.conv));
-  raise.push_back(std::to_string(life_ms));
-  for (const CommittedHead& head : heads) {
-    raise.push_back(std::to_string(head.head.value()));
-    raise.push_back(std::to_string(head.head_ms));
-  }
-  commands.push_back(std::move(raise));
-}
-
 void RedisCache::committed(std::span<const CommittedHead> heads) {
-  if (heads.empty()) return;
-  Commands raise;
-  add_raise(raise, heads, kHeadLifeMs);
   RedisBatch batch;
-  const std::vector<std::string_view> words(raise.front().begin(), raise.front().end());
-  batch.add(words);
   // One value for all: it was never told for any of them.
   const std::string value = std::to_string(fresh_value());
   for (const CommittedHead& head : heads) {
@@ -122,6 +72,7 @@ void RedisCache::committed(std::span<const CommittedHead> heads) {
     for (const Uid uid : {Uid{head.conv.hi}, Uid{head.conv.lo}})
       batch.add({"SET", keys::changes(uid), value, "EX", kChangeLifeS});
   }
+  if (batch.count() == 0) return;
   with_connection([&](RedisConnection& connection) { return connection.run(batch); });
 }
 
@@ -134,8 +85,9 @@ void RedisCache::changed(std::span<const Uid> uids) {
 std::vector<std::uint64_t> RedisCache::change_counters(std::span<const Uid> uids) {
   Commands commands;
   for (const Uid uid : uids) {
+    const std::uint64_t first = mutant(Mutant::kLostCounterBeginsAgain) ? 1 : fresh_value();
     commands.push_back(
-        {"SET", keys::changes(uid), std::to_string(fresh_value()), "EX", kChangeLifeS, "NX"});
+        {"SET", keys::changes(uid), std::to_string(first), "EX", kChangeLifeS, "NX"});
     commands.push_back({"GET", keys::changes(uid)});
   }
   const auto replies = run(commands);
@@ -146,27 +98,6 @@ std::vector<std::uint64_t> RedisCache::change_counters(std::span<const Uid> uids
     if (reply) std::from_chars(reply->data(), reply->data() + reply->size(), out[i]);
   }
   return out;
-}
-
-std::vector<std::optional<CommittedHead>> RedisCache::heads(std::span<const ConversationId> convs) {
-  Commands commands;
-  for (const ConversationId& conv : convs) commands.push_back({"GET", keys::head(conv)});
-  const auto replies = run(commands);
-  std::vector<std::optional<CommittedHead>> out(convs.size());
-  if (!replies) return out;
-  for (std::size_t i = 0; i < convs.size(); ++i) {
-    if ((*replies)[i]) out[i] = parse_head(convs[i], *(*replies)[i]);
-  }
-  return out;
-}
-
-void RedisCache::fill_heads(std::span<const CommittedHead> heads, std::int64_t read_began_ms) {
-  std::int64_t life = kHeadLifeMs - (clock_.wall_ms() - read_began_ms);
-  if (mutant(Mutant::kCacheFilledWithoutVersion)) life = kHeadLifeMs;
-  if (life <= 0) return;
-  Commands commands;
-  add_raise(commands, heads, std::min(life, kHeadLifeMs));
-  run(commands);
 }
 
 void RedisCache::lose_all() {

@@ -24,8 +24,6 @@ class RedisCache final : public CacheStore {
   void committed(std::span<const CommittedHead> heads) override;
   void changed(std::span<const Uid> uids) override;
   std::vector<std::uint64_t> change_counters(std::span<const Uid> uids) override;
-  std::vector<std::optional<CommittedHead>> heads(std::span<const ConversationId> convs) override;
-  void fill_heads(std::span<const CommittedHead> heads, std::int64_t read_began_ms) override;
   void lose_all() override;
   [[nodiscard]] bool is_up() const override { return up_.load(std::memory_order_relaxed); }
 
@@ -36,7 +34,6 @@ class RedisCache final : public CacheStore {
   template <class Work>
   auto with_connection(Work work) -> decltype(work(std::declval<RedisConnection&>()));
   std::optional<std::vector<RedisConnection::Reply>> run(const Commands& commands);
-  void add_raise(Commands& commands, std::span<const CommittedHead> heads, std::int64_t life_ms);
   void add_change(Commands& commands, Uid uid);
   std::uint64_t fresh_value();
 

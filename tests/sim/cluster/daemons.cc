@@ -101,8 +101,7 @@ Site::Site(World& w, Network& n, const Plan& p)
       network(n),
       plan(p),
       store_clock(w),
-      store({.flavour = p.flavour, .seed = mix64(p.seed ^ 0x5702E)}, store_clock),
-      redis(store_clock) {
+      store({.flavour = p.flavour, .seed = mix64(p.seed ^ 0x5702E)}, store_clock) {
   topology_.version = 1;
   topology_.cluster = "sim";
   topology_.hash = "sim";

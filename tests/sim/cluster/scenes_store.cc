@@ -20,7 +20,7 @@ using std::chrono::seconds;
 constexpr int kLosses = 5;
 
 constexpr std::array<std::string_view, kStoreScenes> kNames = {"revoked", "unruly", "das-lost",
-                                                               "step-back"};
+                                                               "step-back", "lost-push"};
 
 std::vector<LogicDaemon*> logics(Stage& stage) {
   std::vector<LogicDaemon*> out;
@@ -207,12 +207,61 @@ bool play_step_back(Stage& stage) {
   return true;
 }
 
+bool has_shown(DeviceHost& host, const ClientMsgId& id) {
+  return std::ranges::any_of(host.recorder().history().events(), [&](const judge::Event& e) {
+    return e.ev == judge::Ev::kShow && e.cmid == id;
+  });
+}
+
+/// A message is stored while no logic reaches a router, and then the routers die: its push is lost,
+/// and a heartbeat tells of it by the change counter (guarantees.md §6), although the cache that
+/// has the counters was lost before and after.
+bool play_lost_push(Stage& stage) {
+  const auto [writer, reader] = writer_and_reader(stage);
+  const auto heartbeat = seconds(stage.setting("logic.heartbeat"));
+  if (reader == nullptr || heartbeat > seconds(15)) return false;
+  ModelRedis& redis = stage.cluster().site().redis;
+  redis.flush();
+  stage.run(heartbeat + seconds(2));  // the reader's heartbeat was answered with a counter
+  const auto connection = stage.connection_of(*reader);
+  const auto all_logics = logics(stage);
+  const auto all_routers = stage.routers();
+  for (LogicDaemon* const logic : all_logics) {
+    for (RouterDaemon* const router : all_routers) stage.block(logic->node(), router->node());
+  }
+  const std::uint64_t stored = writer->recorder().stored();
+  stage.says(*writer, reader->spec().uid);
+  const bool is_stored =
+      stage.run_until([&] { return writer->recorder().stored() > stored; }, seconds(4));
+  redis.flush();
+  stage.run(
+      seconds(3));  // past the push's deadline; what is still on its way dies with the routers
+  for (RouterDaemon* const router : all_routers) {
+    stage.world().kill(router->node());
+    for (LogicDaemon* const logic : all_logics) stage.unblock(logic->node(), router->node());
+  }
+  const auto id = writer->last_sent();
+  const auto are_back = [&all_routers] {
+    return std::ranges::all_of(all_routers, [](RouterDaemon* r) { return r->node().is_running(); });
+  };
+  stage.run_until(are_back, seconds(10));
+  if (!is_stored || !id) return true;  // refused: somebody blocks somebody
+  stage.run(heartbeat + seconds(6));
+  const bool stayed = connection != nullptr && stage.connection_of(*reader) == connection;
+  if (!stayed || has_shown(*reader, *id)) return true;
+  stage.cluster().violation(
+      fmt::format("C-SYNC {} was not told by a heartbeat of a message whose push was lost",
+                  judge::device_text(reader->recorder().history().device())));
+  return true;
+}
+
 bool play_one(Stage& stage, StoreScene scene) {
   switch (scene) {
     case StoreScene::kRevoked: return play_revoked(stage);
     case StoreScene::kUnruly: return play_unruly(stage);
     case StoreScene::kDasLost: return play_das_lost(stage);
     case StoreScene::kStepBack: return play_step_back(stage);
+    case StoreScene::kLostPush: return play_lost_push(stage);
   }
   return false;
 }

@@ -15,8 +15,9 @@ enum class StoreScene : std::uint8_t {
   kUnruly,    ///< an app sends another text under the id of an earlier message
   kDasLost,   ///< a das goes with much on its way to it
   kStepBack,  ///< the store's clock steps back while somebody is away
+  kLostPush,  ///< a message is stored, its push is lost, and so is the cache, before and after
 };
-inline constexpr std::size_t kStoreScenes = 4;
+inline constexpr std::size_t kStoreScenes = 5;
 std::string_view store_scene_name(StoreScene scene);
 std::optional<StoreScene> store_scene_of(std::string_view name);
 

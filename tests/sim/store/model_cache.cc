@@ -9,7 +9,6 @@ namespace {
 
 constexpr Millis kAnswerWithin{50};
 constexpr Millis kQuiet{1'000};
-constexpr Millis kHeadLife{60'000};
 
 }  // namespace
 
@@ -63,20 +62,10 @@ bool ModelCache::reach(bool writes) {
   return !(writes && redis_.refuses_writes_);
 }
 
-void ModelCache::raise(const das::CommittedHead& head, Millis life) {
-  const MonoTime now = redis_.clock_.now();
-  const auto it = redis_.data_.heads.find(head.conv);
-  const bool newer = it == redis_.data_.heads.end() || it->second.expires <= now ||
-                     it->second.head.head <= head.head;
-  if (newer || mutant(Mutant::kCacheFilledWithoutVersion))
-    redis_.data_.heads.insert_or_assign(head.conv, ModelRedis::Head{head, now + life});
-}
-
 void ModelCache::committed(std::span<const das::CommittedHead> heads) {
   const std::scoped_lock guard(redis_.mutex_);
   if (!reach(true)) return;
   for (const das::CommittedHead& head : heads) {
-    raise(head, kHeadLife);
     if (head.conv.is_group()) continue;
     change(Uid{head.conv.hi});
     change(Uid{head.conv.lo});
@@ -98,32 +87,11 @@ std::vector<std::uint64_t> ModelCache::change_counters(std::span<const Uid> uids
     if (it == redis_.data_.counters.end()) {
       if (redis_.refuses_writes_) continue;
       change(uids[i]);
+      if (mutant(Mutant::kLostCounterBeginsAgain)) redis_.data_.counters[uids[i]] = 1;
     }
     out[i] = redis_.data_.counters[uids[i]];
   }
   return out;
-}
-
-std::vector<std::optional<das::CommittedHead>> ModelCache::heads(
-    std::span<const ConversationId> convs) {
-  const std::scoped_lock guard(redis_.mutex_);
-  std::vector<std::optional<das::CommittedHead>> out(convs.size());
-  if (!reach(false)) return out;
-  const MonoTime now = redis_.clock_.now();
-  for (std::size_t i = 0; i < convs.size(); ++i) {
-    const auto it = redis_.data_.heads.find(convs[i]);
-    if (it != redis_.data_.heads.end() && it->second.expires > now) out[i] = it->second.head;
-  }
-  return out;
-}
-
-void ModelCache::fill_heads(std::span<const das::CommittedHead> heads, std::int64_t read_began_ms) {
-  Millis life = kHeadLife - Millis{clock_.wall_ms() - read_began_ms};
-  if (mutant(Mutant::kCacheFilledWithoutVersion)) life = kHeadLife;
-  if (life <= Millis{0}) return;
-  const std::scoped_lock guard(redis_.mutex_);
-  if (!reach(true)) return;
-  for (const das::CommittedHead& head : heads) raise(head, std::min(life, kHeadLife));
 }
 
 void ModelCache::lose_all() {

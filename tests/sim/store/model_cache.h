@@ -14,9 +14,6 @@ namespace hy::sim {
 /// The model Redis: volatile, shared by all das of a group.
 class ModelRedis {
  public:
-  /// `clock`: the world's; outlives it.
-  explicit ModelRedis(const Clock& clock) : clock_(clock) {}
-
   /// Answers nothing; das notices after 50 ms and asks again after a second.
   void set_down(bool down);
   /// READONLY, OOM: reads go on, writes are refused.
@@ -32,15 +29,9 @@ class ModelRedis {
 
  private:
   friend class ModelCache;
-  struct Head {
-    das::CommittedHead head;
-    MonoTime expires;
-  };
   struct Data {
-    std::map<ConversationId, Head> heads;
     std::map<Uid, std::uint64_t> counters;
   };
-  const Clock& clock_;
   mutable std::mutex mutex_;
   Data data_;
   Data replica_;
@@ -59,16 +50,12 @@ class ModelCache final : public das::CacheStore {
   void committed(std::span<const das::CommittedHead> heads) override;
   void changed(std::span<const Uid> uids) override;
   std::vector<std::uint64_t> change_counters(std::span<const Uid> uids) override;
-  std::vector<std::optional<das::CommittedHead>> heads(
-      std::span<const ConversationId> convs) override;
-  void fill_heads(std::span<const das::CommittedHead> heads, std::int64_t read_began_ms) override;
   void lose_all() override;
   [[nodiscard]] bool is_up() const override;
 
  private:
   /// False: no answer. The lock is held.
   bool reach(bool writes);
-  void raise(const das::CommittedHead& head, Millis life);
   void change(Uid uid) { redis_.data_.counters[uid] = random_.next() | 1U; }
 
   ModelRedis& redis_;

@@ -7,7 +7,7 @@ namespace hy::sim {
 ModelEngine::ModelEngine(ModelStore& store, ModelRedis* redis, const Clock& clock,
                          std::uint64_t seed, Alive alive)
     : store_(store),
-      own_cache_(redis == nullptr ? std::make_unique<ModelRedis>(clock) : nullptr),
+      own_cache_(redis == nullptr ? std::make_unique<ModelRedis>() : nullptr),
       cache_(redis == nullptr ? *own_cache_ : *redis, clock, seed, alive, spent_),
       alive_(std::move(alive)) {}
 

@@ -236,10 +236,6 @@ class Cache final : public CacheStore {
   std::vector<std::uint64_t> change_counters(std::span<const Uid> uids) override {
     return std::vector<std::uint64_t>(uids.size(), 9);
   }
-  std::vector<std::optional<CommittedHead>> heads(std::span<const ConversationId> convs) override {
-    return std::vector<std::optional<CommittedHead>>(convs.size());
-  }
-  void fill_heads(std::span<const CommittedHead>, std::int64_t) override {}
   void lose_all() override {}
   [[nodiscard]] bool is_up() const override { return true; }
 

@@ -97,7 +97,7 @@ class ModelBench : public testing::Test, public LaneObserver {
   }
 
   SimLoop loop_;
-  sim::ModelRedis redis_{loop_};
+  sim::ModelRedis redis_;
   std::unique_ptr<sim::ModelStore> store_;
   bool alive_ = true;
   std::unique_ptr<sim::ModelEngine> engine_;
