@@ -85,6 +85,8 @@ Status Crew::start(unsigned count, const Options& options,
   last_sampled_ = completed_;
   for (unsigned i = 0; i < count; ++i) HY_TRY_VOID(spawn());
   const std::size_t pairs = target_.people.size() / 2;
+  if (options.peers >= 2 * (pairs / count))
+    return fail(Errc::kUsage, "peers: more than a worker has people; fewer, or --workers 1");
   std::size_t next = 0;
   for (unsigned i = 0; i < count; ++i) {
     const std::size_t end = 2 * (pairs * (i + 1) / count);
@@ -104,6 +106,7 @@ Status Crew::start(unsigned count, const Options& options,
                              {"size", options.size.text()},
                              {"ping_ms", options.ping.count()},
                              {"first_index", first},
+                             {"peers", options.peers},
                              {"pairs_share_entry", options.scenario == "entry-loss"},
                              {"people", std::move(people)}});
   }

@@ -30,6 +30,8 @@ constexpr OptionRow kRows[] = {
      "repeatable"},
     {"ramp", &Options::ramp, "Connects a second (default: as fast as answers come)"},
     {"at-once", &Options::at_once, "Logins under way at once (default 200)", "1-100000"},
+    {"peers", &Options::peers,
+     "p2p, soak: people that each one writes to, by draw (default 1: fixed pairs)", "1-10000"},
     {"ping", &Options::ping, "Time between two pings (default: as the server announces)"},
     {"rate", &Options::rate, "Messages a second of all together, on a schedule (default 500/s)"},
     {"closed", &Options::closed, "Closed loop: everybody sends when an answer came; labelled"},
@@ -190,6 +192,9 @@ Status check_options(const Options& o) {
   if (o.run_for * o.windows > kLongest)
     return fail(Errc::kUsage, "for: a run takes 18 hours at most");
   if (o.run_for < Millis(1'000)) return fail(Errc::kUsage, "for: a window takes a second or more");
+  if (o.peers > 1 && o.scenario != "p2p" && o.scenario != "soak")
+    return fail(Errc::kUsage, "peers: p2p and soak alone");
+  if (o.peers >= o.conns) return fail(Errc::kUsage, "peers: fewer than there are people (--conns)");
   return {};
 }
 

@@ -24,7 +24,8 @@ struct Options {
   std::vector<std::string> source_ip;
   double ramp = 0;  ///< connects a second; 0: as fast as answers come
   std::uint32_t at_once = 200;
-  Millis ping{0};  ///< 0: as the server announces
+  std::uint32_t peers = 1;  ///< that each person writes to: conns · peers / 2 conversations
+  Millis ping{0};           ///< 0: as the server announces
   // what
   double rate = 0;  ///< messages a second of all together
   bool closed = false;

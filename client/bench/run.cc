@@ -15,6 +15,9 @@ using namespace std::chrono_literals;
 
 constexpr double kUsualRate = 500;
 constexpr Millis kDialWithin{600'000};
+constexpr Millis kOpenWithin{600'000};
+constexpr std::uint32_t kOpeningOutstanding =
+    2;  // of each person; a first message costs a round more
 constexpr Millis kJudgeWithin{600'000};
 constexpr Millis kSettleWithin{30'000};
 constexpr Millis kCatchUpAfter{5'000};  // what has not come by then is asked for
@@ -99,6 +102,22 @@ std::string Run::refusal_text() {
       out += fmt::format("; {} is lifted by {}", what, setting);
   }
   return out;
+}
+
+Status Run::open_conversations() {
+  if (out_.options.peers == 1) return {};
+  const std::uint64_t conversations = std::uint64_t{out_.options.conns} * out_.options.peers / 2;
+  out_.extra["conversations"] = static_cast<double>(conversations);
+  say(fmt::format(" pairs      {} conversations, {} to each person: one message in each first",
+                  conversations, out_.options.peers));
+  meter_.set_scheme(true, 0);
+  crew_.forget_event("flooded");
+  crew_.command({{"do", "flood"}, {"each", 1}, {"outstanding", kOpeningOutstanding}});
+  const auto began = std::chrono::steady_clock::now();
+  HY_TRY_VOID(crew_.wait_event("flooded", kOpenWithin));
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - began;
+  say(fmt::format(" pairs      all open after {:.0f} s", took.count()));
+  return {};
 }
 
 std::int64_t Run::begin_load(double rate, const std::string& mix) {

@@ -20,6 +20,9 @@ class Run {
   Status prepare();
   /// Everybody logs in, `rate` a second (0: as fast as answers come); the window is `login`.
   Status dial(double rate, bool is_stubborn);
+  /// With several peers: one message in each conversation, so that its rows are made and its facts
+  /// known before anything is measured. With one the warm-up does it.
+  Status open_conversations();
   /// Open loop at `rate`, or the closed one of the options; returns when the load has begun. The
   /// second from which it may be measured.
   std::int64_t begin_load(double rate, const std::string& mix);

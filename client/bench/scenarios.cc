@@ -87,6 +87,7 @@ Status reconnect_storm(Run& run) {
 
 Status p2p(Run& run) {
   HY_TRY_VOID(run.dial(run.options().ramp, false));
+  HY_TRY_VOID(run.open_conversations());
   const std::int64_t from = run.begin_load(run.wanted_rate(), "");
   HY_TRY_VOID(run.windows(from, whole_seconds(run.options().run_for), run.options().windows));
   HY_TRY_VOID(run.settle());

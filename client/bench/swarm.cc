@@ -11,14 +11,16 @@ using namespace std::chrono_literals;
 constexpr auto kPingRound = 100ms;  // how often the people are looked through for pings
 constexpr auto kForEver = 3600s;
 constexpr std::size_t kCutRecordsMin = 512;
+constexpr std::size_t kCutRecordsMinMany = 64;  // of each of many conversations
 constexpr std::size_t kRecordsAtOnce = 65'536;  // judged together: about 30 MiB of histories
 
 }  // namespace
 
 Swarm::Swarm(Setup setup, load::Loop& loop, Random& random)
     : setup_(std::move(setup)),
-      shared_{.loop = loop, .random = random, .listener = *this},
+      shared_{.loop = loop, .random = random, .listener = lines_},
       bodies_(setup_.run),
+      lines_(*this),
       opened_at_(now()),
       opened_unix_ms_(SystemClock().wall_ms()),
       judge_(setup_.run) {
@@ -28,18 +30,19 @@ Swarm::Swarm(Setup setup, load::Loop& loop, Random& random)
   shared_.conn_counter = static_cast<std::uint32_t>((opened_unix_ms_ - kFirstMs) / 1'000);
   shared_.slot = setup_.slot;
   shared_.device_prefix = setup_.device_prefix;
-  people_.resize(setup_.people.size());
+  lines_.fill(shared_, std::move(setup_.people), setup_.peers);
+  people_.resize(lines_.seats());
   books_.resize(people_.size() / 2);
   for (std::size_t i = 0; i < people_.size(); ++i) {
-    auto& [uid, token] = setup_.people[i];
-    people_[i].client = std::make_unique<load::LightClient>(shared_, uid, std::move(token));
-    people_[i].client->index = static_cast<std::uint32_t>(i);
-    books_[i / 2].people[i % 2] = uid;
+    people_[i].client = &lines_.seat(i);
+    people_[i].first = people_[i].client->first_number;
+    books_[i / 2].people[i % 2] = people_[i].client->uid();
   }
   // A quarter of the memory for what is being written, the rest for what waits
   // to be judged.
-  cut_at_ = std::max(kCutRecordsMin, setup_.record_bytes_max / 4 / sizeof(Record) /
-                                         std::max<std::size_t>(1, books_.size()));
+  cut_at_ = std::max(
+      setup_.peers == 1 ? kCutRecordsMin : kCutRecordsMinMany,
+      setup_.record_bytes_max / 4 / sizeof(Record) / std::max<std::size_t>(1, books_.size()));
 }
 
 ConversationId Swarm::conversation_of(const Person& p) const {
@@ -102,11 +105,14 @@ Ledger Swarm::judge() {
     batch.clear();
     records = 0;
   };
-  for (const PairBook& book : books_) {
-    if (book.records.empty()) continue;
-    batch.push_back(&book);
-    records += book.records.size();
-    if (records >= kRecordsAtOnce) flush();
+  // A device stands in a batch once: it knows nothing of the other conversations there. Each round
+  // of pair_up has everybody once.
+  const std::size_t round = lines_.all().size() / 2;
+  for (std::size_t i = 0; i < books_.size(); ++i) {
+    if (i % round == 0 || records >= kRecordsAtOnce) flush();
+    if (books_[i].records.empty()) continue;
+    batch.push_back(&books_[i]);
+    records += books_[i].records.size();
   }
   flush();
   // What comes later is judged from here on.
@@ -143,7 +149,8 @@ MonoTime Swarm::work(MonoTime t) {
 }
 
 void Swarm::work_pings(MonoTime t) {
-  for (Person& p : people_) {
+  for (const Line& line : lines_.all()) {
+    Person& p = people_[line.seats.front()->index];
     if (!p.is_ready || t < p.next_ping) continue;
     p.next_ping = t + ping_of(p);
     if (outstanding_ > 0) continue;  // nobody is silent in a closed loop

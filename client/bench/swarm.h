@@ -9,6 +9,7 @@
 #include "client/bench/book.h"
 #include "client/bench/figures.h"
 #include "client/bench/ledger_thread.h"
+#include "client/bench/line.h"
 #include "client/bench/ring.h"
 #include "client/bench/shown_lately.h"
 #include "client/bench/size_spec.h"
@@ -26,10 +27,11 @@ struct Mix {
   static Mix named(const std::string& name);
 };
 
-/// One worker's people: pairs that write to each other over real connections.
+/// One worker's people: pairs that write to each other over real connections. Somebody with several
+/// peers has one connection, and is one `Person` for each of them.
 /// Everything that they see goes into the book of their pair. One thread; the
 /// caller turns the loop.
-class Swarm final : public load::Listener {
+class Swarm final : public SeatListener {
  public:
   struct Setup {
     std::uint64_t run = 0;  ///< makes ids and bodies of this run
@@ -40,7 +42,8 @@ class Swarm final : public load::Listener {
     Slot slot = Slot::kDesktop;
     SizeSpec size;
     std::size_t record_bytes_max = 1'024UL << 20;  ///< what waits to be judged
-    std::vector<std::pair<Uid, Bytes>> people;     ///< with tokens; 2k and 2k+1 are a pair
+    std::vector<std::pair<Uid, Bytes>> people;     ///< with tokens; paired by pair_up()
+    std::uint32_t peers = 1;                       ///< that each of them writes to
     std::uint32_t first_index = 0;                 ///< of the first person among all workers
     bool pairs_share_entry = false;                ///< both people of a pair dial the same entry
   };
@@ -63,9 +66,10 @@ class Swarm final : public load::Listener {
   /// Closed loop: everybody keeps `outstanding` messages unanswered.
   void start_closed(std::uint32_t outstanding);
   /// Those of an even number send `each` messages to their peers, `outstanding`
-  /// at once.
+  /// at once. With several peers: the side of each conversation that comes first.
   void start_flood(std::uint32_t each, std::uint32_t outstanding);
-  [[nodiscard]] bool is_flood_over() const;
+  /// Between start_flood() and stop_sending().
+  [[nodiscard]] bool is_flood_over();
   void stop_sending();
   /// Asks the server what there is, for everybody who misses something. Once
   /// the load is over.
@@ -97,20 +101,18 @@ class Swarm final : public load::Listener {
   /// Judges what the books hold; to be called when the load is over.
   Ledger judge();
 
-  void on_open(load::LightClient& c) override;
-  void on_reply(load::LightClient& c, std::uint32_t number, const load::SendReply& reply) override;
-  void on_push(load::LightClient& c, std::uint32_t n, const load::PushView& push) override;
-  void on_ack(load::LightClient& c, std::uint32_t n) override;
-  void on_receipt(load::LightClient& c, ConversationId conversation, std::uint64_t up_to,
-                  Uid by) override;
-  void on_hint(load::LightClient& c) override;
-  void on_slice(load::LightClient& c, ConversationId conversation,
-                std::span<const load::PushView> rows, std::uint64_t head, bool more) override;
-  void on_heads(load::LightClient& c,
-                std::span<const std::pair<ConversationId, std::uint64_t>> heads,
+  void on_open(Seat& c) override;
+  void on_reply(Seat& c, std::uint32_t number, const load::SendReply& reply) override;
+  void on_push(Seat& c, std::uint32_t n, const load::PushView& push) override;
+  void on_ack(Seat& c, std::uint32_t n) override;
+  void on_receipt(Seat& c, ConversationId conversation, std::uint64_t up_to, Uid by) override;
+  void on_hint(Seat& c) override;
+  void on_slice(Seat& c, ConversationId conversation, std::span<const load::PushView> rows,
+                std::uint64_t head, bool more) override;
+  void on_heads(Seat& c, std::span<const std::pair<ConversationId, std::uint64_t>> heads,
                 bool more) override;
-  void on_sync_refused(load::LightClient& c, Millis retry_after) override;
-  void on_closed(load::LightClient& c, load::Blame blame, Errc code) override;
+  void on_sync_refused(Seat& c, Millis retry_after) override;
+  void on_closed(Seat& c, load::Blame blame, Errc code) override;
 
  private:
   /// A message on its way.
@@ -131,9 +133,9 @@ class Swarm final : public load::Listener {
     std::uint32_t number;
   };
   struct Person {
-    std::unique_ptr<load::LightClient> client;
-    Ring<Pending> pending;    ///< numbers first … first + size − 1
-    std::uint32_t first = 1;  ///< number of pending.front()
+    Seat* client = nullptr;
+    Ring<Pending> pending;  ///< numbers first … first + size − 1
+    std::uint32_t first;    ///< number of pending.front()
     std::uint32_t unanswered = 0;
     std::uint32_t last_push = 0;  ///< push number
     std::uint32_t receipted = 0;  ///< up to this seq
@@ -154,8 +156,7 @@ class Swarm final : public load::Listener {
     bool knows_base = false;           ///< where the conversation stood before the run
     bool has_missed = false;           ///< rows may be missing until it pulled
     bool is_catching_up = false;
-    bool has_to_wait = false;  ///< closed loop: refused, and told when to come again
-    bool was_lost = false;     ///< its connection ended by itself since the last mark
+    bool was_lost = false;  ///< its connection ended by itself since the last mark
   };
   struct Due {
     MonoTime at;
@@ -170,7 +171,11 @@ class Swarm final : public load::Listener {
   void send(Person& p, MonoTime intended);
   /// The wall clock at `t`: what the ids of messages begin with.
   [[nodiscard]] std::int64_t unix_ms(MonoTime t) const;
-  void refill(Person& p);
+  /// Closed loop: as many messages of this connection as may be under way, to peers by draw.
+  void refill(Line& line);
+  void refill_all();
+  Person* next_of(Line& line);
+  static void answered(Person& p);
   void resend(Person& p, std::uint32_t number);
   void work_resends(MonoTime t, MonoTime& next);
   void work_refills(MonoTime t, MonoTime& next);
@@ -190,7 +195,7 @@ class Swarm final : public load::Listener {
   void work_open(MonoTime t);
   void work_churn(MonoTime t);
   void work_pings(MonoTime t);
-  std::size_t pick(std::uint64_t n) const;
+  std::size_t pick(std::uint64_t n);
   Person& peer_of(const Person& p) { return people_[p.client->index ^ 1U]; }
   [[nodiscard]] ConversationId conversation_of(const Person& p) const;
 
@@ -216,6 +221,7 @@ class Swarm final : public load::Listener {
   Setup setup_;
   load::SwarmShared shared_;
   BodyMaker bodies_;
+  Lines lines_;
   std::vector<Person> people_;
   std::vector<PairBook> books_;
   MonoTime opened_at_;

@@ -79,7 +79,7 @@ void Swarm::work_holes(MonoTime t, MonoTime& next) {
   if (!holes_.empty()) next = std::min(next, holes_.top().at);
 }
 
-void Swarm::on_hint(load::LightClient& c) {
+void Swarm::on_hint(Seat& c) {
   Person& p = people_[c.index];
   ++counts_.hints;
   // What is being fetched may have been read before the hinted row was there.
@@ -91,7 +91,7 @@ void Swarm::on_hint(load::LightClient& c) {
   c.sync({});
 }
 
-void Swarm::on_sync_refused(load::LightClient& c, Millis retry_after) {
+void Swarm::on_sync_refused(Seat& c, Millis retry_after) {
   ++errors_["sync refused"];
   resends_.push({now() + std::max<Millis>(kAskAgainAfter, retry_after), c.index});
 }
@@ -117,8 +117,8 @@ void Swarm::begin_catch_up(Person& p, bool for_hole) {
   p.client->pull(conversation_of(p), std::uint64_t{p.contiguous} + 1, 0);
 }
 
-void Swarm::on_slice(load::LightClient& c, ConversationId conversation,
-                     std::span<const load::PushView> rows, std::uint64_t head, bool more) {
+void Swarm::on_slice(Seat& c, ConversationId conversation, std::span<const load::PushView> rows,
+                     std::uint64_t head, bool more) {
   Person& p = people_[c.index];
   if (!p.is_catching_up) return;
   if (conversation != conversation_of(p)) {

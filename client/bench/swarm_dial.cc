@@ -30,7 +30,7 @@ void Swarm::dial(double rate, std::uint32_t at_once, MonoTime from, bool is_stub
   is_stubborn_ = is_stubborn;
   std::uint64_t n = 0;
   for (Person& p : people_) {
-    if (!p.client->is_closed()) continue;
+    if (!p.client->is_first() || !p.client->is_closed()) continue;
     p.tries = 0;
     p.intended_dial = rate > 0 ? from + nth(n++, rate) : MonoTime{};
     dials_.push({rate > 0 ? p.intended_dial : from, p.client->index});
@@ -41,7 +41,7 @@ void Swarm::come_back(MonoTime from, std::chrono::milliseconds window, std::uint
   dial_at_once_ = at_once;
   is_stubborn_ = true;
   for (Person& p : people_) {
-    if (!p.client->is_closed()) continue;
+    if (!p.client->is_first() || !p.client->is_closed()) continue;
     const auto span =
         window.count() > 0 ? window : std::chrono::milliseconds(p.client->storm_window_ms());
     p.tries = 0;
@@ -56,7 +56,7 @@ void Swarm::work_dials(MonoTime t, MonoTime& next) {
     Person& p = people_[dials_.top().index];
     dials_.pop();
     if (!p.client->is_closed()) continue;
-    const std::size_t all = setup_.first_index + p.client->index;
+    const std::size_t all = setup_.first_index + p.client->line().client.index;
     // Without a schedule the clock starts at the dial itself.
     if (p.intended_dial == MonoTime{}) p.intended_dial = now();
     ++counts_.dialled;
@@ -72,7 +72,7 @@ void Swarm::work_dials(MonoTime t, MonoTime& next) {
 }
 
 // Ready when its first SYNC was answered; pushes may come before, and are numbered from 1 again.
-void Swarm::on_open(load::LightClient& c) {
+void Swarm::on_open(Seat& c) {
   people_[c.index].last_push = 0;
   PairBook& book = books_[c.index / 2];
   if (book.records.empty())
@@ -81,8 +81,8 @@ void Swarm::on_open(load::LightClient& c) {
     note(people_[c.index], Mark::kOpened, c.conn_counter());
 }
 
-void Swarm::on_heads(load::LightClient& c,
-                     std::span<const std::pair<ConversationId, std::uint64_t>> heads, bool more) {
+void Swarm::on_heads(Seat& c, std::span<const std::pair<ConversationId, std::uint64_t>> heads,
+                     bool more) {
   Person& p = people_[c.index];
   PairBook& book = books_[c.index / 2];
   const ConversationId mine = conversation_of(p);
@@ -97,8 +97,7 @@ void Swarm::on_heads(load::LightClient& c,
   }
   if (more && !heads.empty()) return c.sync(heads.back().first.to_bytes());
   p.knows_base = true;
-  if (!p.is_ready) {
-    p.is_ready = true;
+  if (!std::exchange(p.is_ready, true) && c.is_first()) {
     p.tries = 0;
     --under_way_;
     ++open_;
@@ -114,11 +113,16 @@ void Swarm::on_heads(load::LightClient& c,
   } else if (p.has_missed) {
     end_catch_up(p, 0);  // there is nothing that it does not have
   }
-  refill(p);
+  refill(c.line());
 }
 
-void Swarm::on_closed(load::LightClient& c, load::Blame blame, Errc code) {
+void Swarm::on_closed(Seat& c, load::Blame blame, Errc code) {
   Person& p = people_[c.index];
+  if (!c.is_first()) {
+    p.was_lost = p.was_lost || p.is_ready;
+    if (p.is_ready) leave(p);
+    return;
+  }
   std::string what(load::blame_name(blame));
   if (code != Errc::kOk) what += " HY-" + std::to_string(static_cast<int>(code));
   ++errors_[what];
@@ -145,7 +149,7 @@ void Swarm::on_closed(load::LightClient& c, load::Blame blame, Errc code) {
 void Swarm::leave(Person& p) {
   p.is_ready = false;
   p.has_missed = true;
-  --open_;
+  if (p.client->is_first()) --open_;
   if (p.is_catching_up) --catching_up_;
   p.is_catching_up = p.is_hinted = false;
   // What was held back is on the device and waits for the next connection: its hole is still open.
@@ -165,8 +169,9 @@ std::uint32_t Swarm::drop(double share, std::uint64_t seed) {
     if (static_cast<double>(mix64(seed ^ p.client->uid().value()) % kParts) >=
         share * static_cast<double>(kParts))
       continue;
-    p.client->close();
     leave(p);
+    if (!p.client->is_first()) continue;
+    p.client->close();
     ++dropped;
   }
   return dropped;

@@ -10,7 +10,6 @@ using namespace std::chrono_literals;
 
 constexpr Millis kRefillAfter{20};  // closed loop: after a refusal that names no time
 constexpr auto kResendAfter = 1s;   // RELAYED: the same id again
-constexpr int kNumberBits = 31;     // request ids above are the client's own
 constexpr std::uint64_t kParts = 1'000'000;
 
 std::int64_t us(std::chrono::nanoseconds d) {
@@ -40,7 +39,7 @@ void Swarm::start_open(double rate, MonoTime at, const Mix& mix,
 void Swarm::start_closed(std::uint32_t outstanding) {
   rate_ = 0;
   outstanding_ = outstanding;
-  for (Person& p : people_) refill(p);
+  refill_all();
 }
 
 void Swarm::start_flood(std::uint32_t each, std::uint32_t outstanding) {
@@ -48,12 +47,14 @@ void Swarm::start_flood(std::uint32_t each, std::uint32_t outstanding) {
   outstanding_ = outstanding;
   is_flood_ = true;
   for (std::size_t i = 0; i < people_.size(); i += 2) people_[i].to_flood = each;
-  for (Person& p : people_) refill(p);
+  for (Line& line : lines_.all()) line.flooding = 0;
+  refill_all();
 }
 
-bool Swarm::is_flood_over() const {
-  return std::ranges::all_of(people_,
-                             [](const Person& p) { return p.to_flood == 0 && p.unanswered == 0; });
+bool Swarm::is_flood_over() {
+  return std::ranges::all_of(lines_.all(), [this](Line& line) {
+    return line.unanswered == 0 && next_of(line) == nullptr;
+  });
 }
 
 void Swarm::stop_sending() {
@@ -62,15 +63,32 @@ void Swarm::stop_sending() {
   is_flood_ = false;
   next_churn_ = MonoTime::max();
   refills_ = {};
-  for (Person& p : people_) p.has_to_wait = false;
+  for (Line& line : lines_.all()) line.has_to_wait = false;
 }
 
-void Swarm::refill(Person& p) {
-  while (p.is_ready && !p.has_to_wait && p.unanswered < outstanding_) {
-    if (is_flood_ && p.to_flood == 0) return;
-    if (is_flood_) --p.to_flood;
-    send(p, now());
+void Swarm::refill_all() {
+  for (Line& line : lines_.all()) refill(line);
+}
+
+void Swarm::refill(Line& line) {
+  while (!line.has_to_wait && line.unanswered < outstanding_) {
+    Person* const p = next_of(line);
+    if (p == nullptr || !p->is_ready) return;
+    if (is_flood_) --p->to_flood;
+    send(*p, now());
   }
+}
+
+Swarm::Person* Swarm::next_of(Line& line) {
+  const std::size_t seats = line.seats.size();
+  if (is_flood_) {
+    while (line.flooding < seats && people_[line.seats[line.flooding]->index].to_flood == 0)
+      ++line.flooding;
+    return line.flooding < seats ? &people_[line.seats[line.flooding]->index] : nullptr;
+  }
+  if (seats == 1) return &people_[line.seats.front()->index];
+  const std::uint64_t draw = mix64(setup_.run ^ line.client.uid().value() ^ mix64(++line.draws));
+  return &people_[line.seats[draw % seats]->index];
 }
 
 MonoTime Swarm::next_send() const {
@@ -85,9 +103,13 @@ std::uint64_t Swarm::backlog(MonoTime t) const {
   return due > sends_made_ ? due - sends_made_ : 0;
 }
 
-std::size_t Swarm::pick(std::uint64_t n) const {
+std::size_t Swarm::pick(std::uint64_t n) {
   const std::size_t people = people_.size();
   const std::uint64_t draw = mix64(setup_.run ^ n);
+  if (setup_.peers > 1) {
+    const Line& line = lines_.all()[n % lines_.all().size()];
+    return line.seats[draw % line.seats.size()]->index;
+  }
   if (mix_.is_one_way) {
     const std::size_t pair = n % (people / 2);
     return 2 * pair + (draw % 10 == 0 ? 1 : 0);
@@ -119,12 +141,13 @@ void Swarm::work_open(MonoTime t) {
 
 void Swarm::send(Person& p, MonoTime intended) {
   const auto number = p.first + static_cast<std::uint32_t>(p.pending.size());
-  if (number >> kNumberBits != 0) return;
-  load::LightClient& c = *p.client;
+  if (number > p.client->last_number) return;
+  Seat& c = *p.client;
   const MonoTime t = now();
   const ClientMsgId id = message_id(setup_.run, c.uid(), number, unix_ms(t));
-  p.pending.push_back({.intended = intended, .sent = t, .is_alone = p.unanswered == 0});
+  p.pending.push_back({.intended = intended, .sent = t, .is_alone = c.line().unanswered == 0});
   ++p.unanswered;
+  ++c.line().unanswered;
   ++counts_.sent;
   note(p, Mark::kSent, number);
   c.send(number, peer_of(p).client->uid(), as_text(id.bytes),
@@ -156,10 +179,10 @@ void Swarm::work_resends(MonoTime t, MonoTime& next) {
 
 void Swarm::work_refills(MonoTime t, MonoTime& next) {
   while (!refills_.empty() && refills_.top().at <= t) {
-    Person& p = people_[refills_.top().index];
+    Line& line = people_[refills_.top().index].client->line();
     refills_.pop();
-    p.has_to_wait = false;
-    refill(p);
+    line.has_to_wait = false;
+    refill(line);
   }
   if (!refills_.empty()) next = std::min(next, refills_.top().at);
 }
@@ -181,7 +204,7 @@ void Swarm::forget_finished(Person& p) {
   }
 }
 
-void Swarm::on_reply(load::LightClient& c, std::uint32_t number, const load::SendReply& reply) {
+void Swarm::on_reply(Seat& c, std::uint32_t number, const load::SendReply& reply) {
   Person& p = people_[c.index];
   Pending* const m = pending_of(p, number);
   if (m == nullptr || m->is_answered) return;
@@ -197,25 +220,33 @@ void Swarm::on_reply(load::LightClient& c, std::uint32_t number, const load::Sen
     case load::SendReply::Kind::kRefused:
       m->is_answered = true;
       m->is_over = true;
-      --p.unanswered;
+      answered(p);
       ++counts_.refused;
       ++errors_["send refused HY-" + std::to_string(static_cast<int>(reply.code))];
       note(p, Mark::kRefused, number, 0, static_cast<std::uint16_t>(reply.code));
       forget_finished(p);
       if (outstanding_ == 0) return;
-      if (is_flood_) ++p.to_flood;
-      if (!std::exchange(p.has_to_wait, true))
+      if (is_flood_) {
+        ++p.to_flood;
+        c.line().flooding = 0;
+      }
+      if (!std::exchange(c.line().has_to_wait, true))
         refills_.push({now() + std::max<Millis>(kRefillAfter, reply.retry_after), c.index});
       return;
   }
-  refill(p);
+  refill(c.line());
+}
+
+void Swarm::answered(Person& p) {
+  --p.unanswered;
+  --p.client->line().unanswered;
 }
 
 void Swarm::stored(Person& p, Pending& m, std::uint32_t number, std::uint32_t seq, Mark how) {
   const MonoTime t = now();
   m.is_answered = true;
   m.seq = seq;
-  --p.unanswered;
+  answered(p);
   ++counts_.stored;
   curves_.stored.record(us(t - m.intended));
   if (m.is_alone) curves_.stored_raw.record(us(t - m.sent));
@@ -246,7 +277,7 @@ void Swarm::delivered(Person& sender, std::uint32_t number) {
   if (m->is_over) forget_finished(sender);
 }
 
-void Swarm::on_push(load::LightClient& c, std::uint32_t n, const load::PushView& push) {
+void Swarm::on_push(Seat& c, std::uint32_t n, const load::PushView& push) {
   Person& p = people_[c.index];
   if (n <= p.last_push) {
     ++counts_.pushed_again;
@@ -284,12 +315,11 @@ std::uint16_t Swarm::clash(Person& p, std::uint32_t seq, std::uint32_t number) {
   return earlier <= books_[p.client->index / 2].base ? kShownBefore : 0;
 }
 
-void Swarm::on_ack(load::LightClient& c, std::uint32_t n) {
+void Swarm::on_ack(Seat& c, std::uint32_t n) {
   note(people_[c.index], Mark::kAcked, n);
 }
 
-void Swarm::on_receipt(load::LightClient& c, ConversationId conversation, std::uint64_t up_to,
-                       Uid by) {
+void Swarm::on_receipt(Seat& c, ConversationId conversation, std::uint64_t up_to, Uid by) {
   Person& p = people_[c.index];
   if (by != peer_of(p).client->uid() || conversation != conversation_of(p)) return;
   note(p, Mark::kReceipt, 0, up_to);

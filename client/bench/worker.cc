@@ -144,6 +144,7 @@ class Worker final : load::Loop::Source {
     s.slot = static_cast<Slot>(m.at("slot").get<int>());
     if (auto size = SizeSpec::parse(m.at("size").get<std::string>())) s.size = *size;
     s.first_index = m.at("first_index");
+    s.peers = m.value("peers", 1U);
     s.pairs_share_entry = m.value("pairs_share_entry", false);
     for (const auto& person : m.at("people"))
       s.people.emplace_back(Uid{person.at(0)}, *from_hex(person.at(1).get<std::string>()));

@@ -22,8 +22,9 @@ class SwarmTest : public testing::Test {
  protected:
   static constexpr std::size_t kPeople = 6;
 
-  SwarmTest() : server_(7) {
+  explicit SwarmTest(std::uint32_t peers = 1) : server_(7) {
     Swarm::Setup setup;
+    setup.peers = peers;
     setup.run = 11;
     const Bytes key = server_.public_key();
     std::copy(key.begin(), key.end(), reinterpret_cast<char*>(setup.server_key.data()));
@@ -70,7 +71,7 @@ class SwarmTest : public testing::Test {
   /// Pushes to person 101, under the push number that comes next, what `choose` makes of the
   /// messages that 100 wrote to it, of which `unpushed` were not pushed.
   void plant(const std::function<test::ModelServer::Row(const Rows&)>& choose,
-             std::uint32_t unpushed = 0) {
+             std::uint32_t unpushed = 0, std::uint32_t number = 0) {
     server_.on([&](test::ModelServer& s) {
       const auto conversation = ConversationId::pair(Uid{100}, Uid{101});
       Rows rows;
@@ -85,8 +86,8 @@ class SwarmTest : public testing::Test {
       push.set_client_msg_id(row.id.to_bytes());
       push.set_kind(row.kind);
       push.set_body(row.body);
-      s.inject(Uid{101}, client::v1::PUSH, static_cast<std::uint32_t>(rows.size()) + 1 - unpushed,
-               push.SerializeAsString());
+      if (number == 0) number = static_cast<std::uint32_t>(rows.size()) + 1 - unpushed;
+      s.inject(Uid{101}, client::v1::PUSH, number, push.SerializeAsString());
     });
   }
 
@@ -423,6 +424,123 @@ TEST_F(SwarmTest, AServerThatIsStillShowsInCorrectedLatencyAlone) {
             swarm_->curves().stored.count_above(150'000))
       << "a tester that waits for each answer meets it six times in thousands";
   EXPECT_EQ(swarm_->judge().found(), 0U);
+}
+
+/// Everybody writes to everybody: fifteen conversations over six connections.
+class ManyPeersTest : public SwarmTest {
+ protected:
+  static constexpr std::uint32_t kPeers = kPeople - 1;
+  static constexpr std::uint64_t kConversations = kPeople * kPeers / 2;
+  ManyPeersTest() : SwarmTest(kPeers) {}
+
+  std::map<ConversationId, std::size_t> lengths() {
+    std::map<ConversationId, std::size_t> out;
+    server_.on([&](test::ModelServer& s) {
+      for (const auto& [conversation, log] : s.logs) out[conversation] = log.size();
+    });
+    return out;
+  }
+};
+
+TEST_F(ManyPeersTest, AFloodOfOneOpensEachConversationOnce) {
+  log_in();
+  swarm_->start_flood(1, 2);
+  EXPECT_LE(swarm_->counts().sent, 2 * kPeople);
+  ASSERT_TRUE(turn_until([&] { return swarm_->is_flood_over(); }));
+  swarm_->stop_sending();
+  const auto logs = lengths();
+  EXPECT_EQ(logs.size(), kConversations);
+  for (const auto& [conversation, length] : logs) EXPECT_EQ(length, 1U);
+  EXPECT_TRUE(settle());
+  const Ledger ledger = swarm_->judge();
+  EXPECT_EQ(ledger.found(), 0U) << (ledger.violations.empty() ? "" : ledger.violations.front());
+  EXPECT_EQ(ledger.judged, kConversations);
+}
+
+TEST_F(ManyPeersTest, AClosedLoopCountsByConnectionAndEveryMessageIsJudged) {
+  log_in();
+  swarm_->start_closed(3);
+  EXPECT_EQ(swarm_->counts().sent, 3 * kPeople);
+  ASSERT_TRUE(turn_until([&] { return swarm_->counts().stored > 2'000; }));
+  EXPECT_LE(swarm_->counts().sent - swarm_->counts().stored, 3 * kPeople);
+  swarm_->stop_sending();
+  EXPECT_TRUE(settle());
+  EXPECT_TRUE(turn_until([&] { return swarm_->is_confirmed(); }));
+  const Counts& c = swarm_->counts();
+  EXPECT_EQ(c.delivered, c.sent);
+  EXPECT_EQ(c.confirmed, c.sent);
+  const auto logs = lengths();
+  EXPECT_EQ(logs.size(), kConversations);
+  for (const auto& [conversation, length] : logs)
+    EXPECT_GT(length, 2'000 / kConversations / 2) << "peers are drawn evenly";
+  const Ledger ledger = swarm_->judge();
+  EXPECT_EQ(ledger.found(), 0U) << (ledger.violations.empty() ? "" : ledger.violations.front());
+  EXPECT_EQ(ledger.judged, c.sent);
+}
+
+TEST_F(ManyPeersTest, AMessageThatTheLogForgotIsLost) {
+  log_in();
+  server_.on([](test::ModelServer& s) { s.knobs.drop_pushes = 100'000; });
+  talk(300);
+  ASSERT_TRUE(turn_until([&] { return swarm_->counts().stored == swarm_->counts().sent; }));
+  server_.on([](test::ModelServer& s) { s.set_back(ConversationId::pair(Uid{101}, Uid{104}), 0); });
+  swarm_->catch_up_all();
+  settle(1s);
+  const Ledger ledger = swarm_->judge();
+  EXPECT_GE(ledger.lost, 10U);
+  EXPECT_LE(ledger.lost, 2 * 60U) << "of one conversation alone";
+}
+
+TEST_F(ManyPeersTest, PushesThatNeverCameAreFetchedAndNotLost) {
+  log_in();
+  server_.on([](test::ModelServer& s) { s.knobs.drop_pushes = 100'000; });
+  talk(300);
+  EXPECT_FALSE(settle(300ms));
+  swarm_->catch_up_all();
+  EXPECT_TRUE(settle());
+  EXPECT_EQ(swarm_->counts().delivered, swarm_->counts().sent);
+  EXPECT_GE(swarm_->counts().pulled, 300U);
+  EXPECT_EQ(swarm_->judge().found(), 0U);
+}
+
+TEST_F(ManyPeersTest, AnotherMessageAtAShownSeqIsShownTwice) {
+  log_in();
+  talk(300);
+  ASSERT_TRUE(settle());
+  // 101 has had pushes of five people; the next number of the connection.
+  std::uint32_t pushes = 0;
+  server_.on([&](test::ModelServer& s) {
+    for (const auto& [conversation, log] : s.logs) {
+      if (!conversation.has(Uid{101})) continue;
+      for (const auto& row : log) pushes += row.sender == 101 ? 0U : 1U;
+    }
+  });
+  plant(
+      [](Rows rows) {
+        rows[1].seq = rows[0].seq;
+        return rows[1];
+      },
+      0, pushes + 1);
+  turn_until([] { return false; }, 50ms);
+  EXPECT_GE(swarm_->judge().found(), 1U);
+}
+
+TEST_F(ManyPeersTest, WhoIsCutComesBackAndMissesNothing) {
+  log_in();
+  talk(300);
+  ASSERT_TRUE(settle());
+  const std::uint32_t dropped = swarm_->drop(0.5, 3);
+  EXPECT_GT(dropped, 0U);
+  EXPECT_EQ(swarm_->open_connections(), kPeople - dropped);
+  swarm_->start_open(1'000, now(), {}, 0ms);
+  turn_until([] { return false; }, 100ms);
+  swarm_->stop_sending();
+  swarm_->come_back(now(), 50ms, 100);
+  ASSERT_TRUE(turn_until([&] { return swarm_->open_connections() == kPeople; }));
+  EXPECT_TRUE(settle());
+  EXPECT_EQ(swarm_->counts().delivered, swarm_->counts().sent);
+  const Ledger ledger = swarm_->judge();
+  EXPECT_EQ(ledger.found(), 0U) << (ledger.violations.empty() ? "" : ledger.violations.front());
 }
 
 }  // namespace
