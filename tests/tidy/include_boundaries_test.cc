@@ -40,7 +40,7 @@ const std::vector<Rule>& rules() {
        {"fmt/"}},
       {"common/rpc",
        {"common/base", "common/flow", "common/obs", "common/rpc/core", "hy/"},
-       {"grpcpp/", "grpc/", "google/protobuf", "fmt/"}},
+       {"absl/synchronization", "grpcpp/", "grpc/", "google/protobuf", "fmt/"}},
       {"entry/session",
        {"common/base", "common/flat", "common/flow", "common/obs", "common/wire", "common/crypto",
         "entry/"},
