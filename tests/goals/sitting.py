@@ -118,7 +118,7 @@ class Sitting:
             verdict = "; ".join(reasons) if reasons else "pass" if reports else "–"
         self.rows.append(
             {"goal": goal, "what": what, "measured": measured, "must": must, "wanted": wanted, "met": met,
-             "verdict": verdict, "others": others, "command": self.shown(shlex.split(command))}
+             "verdict": verdict, "others": others, "command": command}
         )  # fmt: skip
 
     # ── parts
@@ -413,6 +413,7 @@ def main():
     wrong = [name for name in only if name not in known]
     if wrong:
         parser.error(f"no part {', '.join(wrong)}; parts: {', '.join(known)}")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what runs is ended with this program
     sitting = Sitting(options)
     is_whole = sitting.measure(only)
     print("\n" + sitting.table())
