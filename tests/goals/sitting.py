@@ -15,6 +15,8 @@ import time
 BUILD = pathlib.Path(os.environ["HY_GOALS_BUILD"])
 HY = str(BUILD / "bin" / "hy")
 ENGINES = ("embedded", "mysql")
+OF_LOGINS = {"das(auth_epochs)", "das(list_conversations)", "das(user_events)"}  # the rest are messages
+OTHERS_MAX = 10  # % of the machine: as hy bench judges a closed loop
 SECONDS_MAX = 900  # of one command: none takes a third of it
 NOTE_EVERY = 10  # seconds between two lines of progress
 
@@ -115,6 +117,9 @@ class Sitting:
         if any(r["verdict"]["result"] == "ledger" for r in reports):
             reasons.insert(0, "LEDGER NOT CLEAN")
             met = "MISSED"
+        if isinstance(others, float):
+            verdict = "pass" if others <= OTHERS_MAX else f"NO VERDICT: other programs above {OTHERS_MAX} %"
+            others = f"{others:.0f} %"
         if not verdict:
             verdict = "; ".join(reasons) if reasons else "pass" if reports else "–"
         self.rows.append(
@@ -141,7 +146,7 @@ class Sitting:
         data, command = self.peers("busy", self.options.rounds, systems)
         windows = {(w["system"], w["round"]): w for w in data["windows"] if w["scenario"] == "busy"}
         rounds = sorted({r for _, r in windows})
-        others = f"{max(w['others_percent'] for w in windows.values()):.0f} %"
+        others = max(w['others_percent'] for w in windows.values())
 
         def each(system, value):
             return [value(windows[system, r]) for r in rounds]
@@ -183,7 +188,7 @@ class Sitting:
         data, command = self.peers("many", self.options.rounds, systems)
         half = {(w["system"], w["round"]): w for w in data["windows"] if w["scenario"] == "many/half"}
         rounds = sorted({r for _, r in half})
-        others = f"{max(w['others_percent'] for w in half.values()):.0f} %"
+        others = max(w['others_percent'] for w in half.values())
         for engine in ENGINES:
             us = [half[f"hongyan/{engine}", r]["daemons_us"] for r in rounds]
             ratio = [a / half["mosquitto", r]["daemons_us"] for a, r in zip(us, rounds)]
@@ -221,10 +226,10 @@ class Sitting:
                                 "--store", engine)  # fmt: skip
             extra = report["extra"]
             times = extra["bystander_p99_ms"] / max(extra["calm_p99_ms"], 1e-9)
-            asked = ", ".join(f"{k} {v:.0f}" for k, v in sorted(extra.items()) if k.startswith("das("))
+            asked = ", ".join(f"{k[4:-1]} {extra[k]:.0f}" for k in sorted(extra) if k in OF_LOGINS)
             self.row("8", f"an entry of two killed, 15,000 clients, 99.9 % back, {engine}",
                      f"{extra['back_ms'] / 1000:.1f} s (p50 {extra['back_p50_ms'] / 1000:.1f}), {extra['missing']:.0f} "
-                     f"missing; bystanders' p99 {extra['bystander_p99_ms']:.0f} ms, {times:.1f} ×; das asked: "
+                     f"missing; bystanders' p99 {extra['bystander_p99_ms']:.0f} ms, {times:.1f} ×; das asked by logins: "
                      f"{asked or 'nothing'}", "≤ 10 s", "≤ 2 s, 3 ×",
                      [(extra["back_ms"], 10_000, 2_000), (times, 1e9, 3), (extra["missing"], 15, 15)],
                      f"hy bench entry-loss --cluster throwaway --entries 2 --conns 15k --rate 2k/s --for 5s "
@@ -336,7 +341,7 @@ class Sitting:
         data, command = self.peers("group", self.options.rounds, systems)
         windows = {(w["system"], w["round"]): w for w in data["windows"] if w["scenario"] == "group"}
         rounds = sorted({r for _, r in windows})
-        others = f"{max(w['others_percent'] for w in windows.values()):.0f} %"
+        others = max(w['others_percent'] for w in windows.values())
         for engine in ENGINES:
             us = [windows[f"hongyan/{engine}", r]["daemons_us"] for r in rounds]
             ratio = [a / windows["mosquitto", r]["daemons_us"] for a, r in zip(us, rounds)]
