@@ -21,6 +21,7 @@ struct Counts {
   std::uint64_t refused = 0;
   std::uint64_t delivered = 0;
   std::uint64_t confirmed = 0;
+  std::uint64_t receipts = 0;      ///< each confirms one message or several
   std::uint64_t pushed_again = 0;  ///< a push once more, and dropped
   std::uint64_t pulled = 0;
   std::uint64_t hints = 0;  ///< SYNC_HINT: not everything was pushed
@@ -41,6 +42,7 @@ inline constexpr std::pair<const char*, std::uint64_t Counts::*> kCountNames[] =
     {"refused", &Counts::refused},
     {"delivered", &Counts::delivered},
     {"confirmed", &Counts::confirmed},
+    {"receipts", &Counts::receipts},
     {"pushed_again", &Counts::pushed_again},
     {"pulled", &Counts::pulled},
     {"hints", &Counts::hints},

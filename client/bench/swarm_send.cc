@@ -322,6 +322,7 @@ void Swarm::on_ack(Seat& c, std::uint32_t n) {
 void Swarm::on_receipt(Seat& c, ConversationId conversation, std::uint64_t up_to, Uid by) {
   Person& p = people_[c.index];
   if (by != peer_of(p).client->uid() || conversation != conversation_of(p)) return;
+  ++counts_.receipts;
   note(p, Mark::kReceipt, 0, up_to);
   p.receipted = std::max(p.receipted, static_cast<std::uint32_t>(up_to));
   p.receipted_at = now();
