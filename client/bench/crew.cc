@@ -83,10 +83,10 @@ Status Crew::start(unsigned count, const Options& options,
                    const std::vector<std::string>& sources) {
   completed_ = second_of(now());
   last_sampled_ = completed_;
+  if (options.peers > 1 && options.peers >= 2 * (target_.people.size() / 2 / count))
+    return fail(Errc::kUsage, "peers: more than a worker has people; fewer, or --workers 1");
   for (unsigned i = 0; i < count; ++i) HY_TRY_VOID(spawn());
   const std::size_t pairs = target_.people.size() / 2;
-  if (options.peers >= 2 * (pairs / count))
-    return fail(Errc::kUsage, "peers: more than a worker has people; fewer, or --workers 1");
   std::size_t next = 0;
   for (unsigned i = 0; i < count; ++i) {
     const std::size_t end = 2 * (pairs * (i + 1) / count);
@@ -98,6 +98,7 @@ Status Crew::start(unsigned count, const Options& options,
     }
     workers_[i].link->write({{"do", "setup"},
                              {"run", run_},
+                             {"peers", options.peers},
                              {"server_key", target_.server_key_hex},
                              {"entries", target_.entries},
                              {"sources", sources},
@@ -106,7 +107,6 @@ Status Crew::start(unsigned count, const Options& options,
                              {"size", options.size.text()},
                              {"ping_ms", options.ping.count()},
                              {"first_index", first},
-                             {"peers", options.peers},
                              {"pairs_share_entry", options.scenario == "entry-loss"},
                              {"people", std::move(people)}});
   }
