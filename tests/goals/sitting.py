@@ -446,4 +446,5 @@ def main():
     return 0 if is_whole else 1
 
 
-sys.exit(main())
+if __name__ == "__main__":
+    sys.exit(main())
