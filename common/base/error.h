@@ -64,6 +64,7 @@ enum class Errc : std::uint16_t {
   kNameTaken = 4005,
   kNameInvalid = 4006,
   kForbidden = 4007,
+  kGroupFull = 4008,
   // 5xxx das and stores
   kUnavailable = 5001,
   kDeadlineExceeded = 5002,

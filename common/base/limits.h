@@ -32,6 +32,8 @@ inline constexpr std::uint32_t kIdsPerRequestMax = 500;
 inline constexpr std::uint32_t kSliceMessagesMax = 200;
 inline constexpr std::uint32_t kSliceBytesMax = 60 * 1'024;
 inline constexpr std::uint32_t kNameBytesMax = 64;
+/// Members of a group, whatever the settings say: one DELIVER names so many.
+inline constexpr std::uint32_t kGroupMembersMax = 512;
 inline constexpr std::uint32_t kPasswordBytesMin = 8;
 inline constexpr std::uint32_t kPasswordBytesMax = 256;
 inline constexpr std::uint32_t kDeviceIdBytesMax = 64;

@@ -55,6 +55,80 @@ Result<DecodedCall> set_block(const pb::SetBlock& in, const CallContext& context
                });
 }
 
+constexpr int kGroupTries = 3;
+
+Result<Gid> decode_gid(std::uint64_t value) {
+  if (value == 0 || value != cut_number(value)) return malformed("gid");
+  return Gid{value};
+}
+
+Result<std::vector<Uid>> decode_uids(const google::protobuf::RepeatedField<std::uint64_t>& in) {
+  if (in.size() > static_cast<int>(limits::kGroupMembersMax)) return malformed("too many uids");
+  std::vector<Uid> out;
+  for (const std::uint64_t value : in) {
+    HY_TRY(const Uid uid, decode_uid(value));
+    out.push_back(uid);
+  }
+  return out;
+}
+
+/// `change` on the session, again when the store's locks were in the way: it left nothing then.
+template <class Change>
+Status change_members(Change change, CacheStore& cache, pb::CallAnswer& answer) {
+  Result<GroupChanged> changed = change();
+  for (int tries = 1; !changed && changed.error().code == Errc::kOverloaded && tries < kGroupTries;
+       ++tries)
+    changed = change();
+  if (!changed) return std::unexpected(std::move(changed).error());
+  if (changed->event) {
+    std::vector<Uid> told = changed->removed;
+    for (const GroupMember& member : changed->facts.members) told.push_back(member.uid);
+    cache.changed(told);
+  }
+  encode(std::move(*changed), *answer.mutable_group_changed());
+  return {};
+}
+
+Result<DecodedCall> create_group(const pb::CreateGroup& in, const CallContext& context) {
+  NewGroup group;
+  HY_TRY(group.owner, decode_uid(in.owner()));
+  HY_TRY(group.members, decode_uids(in.members()));
+  if (in.creation_id().size() != group.creation_id.bytes.size()) return malformed("creation_id");
+  group.creation_id = ClientMsgId::from_bytes(in.creation_id());
+  group.name = in.name();
+  group.members_max = in.members_max();
+  group.event_body = group_event_body;
+  // Two tries of one creation meet in one lane.
+  return write(hash_of(group.owner), [group, &cache = context.cache](StoreSession& session,
+                                                                     pb::CallAnswer& answer) {
+    return change_members([&] { return session.membership().create_group(group); }, cache, answer);
+  });
+}
+
+Result<DecodedCall> open_group(const pb::OpenGroup& in) {
+  HY_TRY(const Gid gid, decode_gid(in.gid()));
+  return read([gid](StoreSession& session, pb::CallAnswer& answer) -> Status {
+    HY_TRY(const GroupFacts facts, session.membership().group_facts(gid));
+    encode(facts, *answer.mutable_group_facts());
+    return {};
+  });
+}
+
+Result<DecodedCall> change_group(const pb::ChangeGroup& in, const CallContext& context) {
+  GroupChange change;
+  HY_TRY(change.gid, decode_gid(in.gid()));
+  HY_TRY(change.actor, decode_uid(in.actor()));
+  HY_TRY(change.add, decode_uids(in.add()));
+  HY_TRY(change.remove, decode_uids(in.remove()));
+  change.members_max = in.members_max();
+  change.event_body = group_event_body;
+  return write(hash_of(ConversationId::group(change.gid)),
+               [change, &cache = context.cache](StoreSession& session, pb::CallAnswer& answer) {
+                 return change_members([&] { return session.membership().change_group(change); },
+                                       cache, answer);
+               });
+}
+
 Result<DecodedCall> pull(const pb::Pull& in) {
   PullQuery query;
   HY_TRY(query.uid, decode_uid(in.uid()));
@@ -287,6 +361,9 @@ Result<DecodedCall> decode_call(pb::Call&& call, const CallContext& context) {
   switch (call.op_case()) {
     case pb::Call::kOpenPair: return open_pair(call.open_pair());
     case pb::Call::kSetBlock: return set_block(call.set_block(), context);
+    case pb::Call::kCreateGroup: return create_group(call.create_group(), context);
+    case pb::Call::kOpenGroup: return open_group(call.open_group());
+    case pb::Call::kChangeGroup: return change_group(call.change_group(), context);
     case pb::Call::kPull: return pull(call.pull());
     case pb::Call::kFindMessage: return find_message(call.find_message());
     case pb::Call::kMarkRead: return mark_read(call.mark_read());

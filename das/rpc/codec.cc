@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "common/base/limits.h"
+#include "hy/client/v1/group.pb.h"
 
 namespace hy::das {
 namespace {
@@ -108,6 +109,35 @@ void encode(ConversationRow&& row, pb::ConversationRow& out) {
   out.set_peer_read_seq(row.peer_read.value());
   out.set_unread(row.unread);
   if (row.last) encode(std::move(*row.last), *out.mutable_last());
+  out.set_group_name(std::move(row.group_name));
+  out.set_join_seq(row.join_seq.value());
+}
+
+void encode(const GroupFacts& facts, pb::GroupFacts& out) {
+  out.set_gid(facts.gid.value());
+  out.set_name(facts.name);
+  for (const GroupMember& member : facts.members) {
+    pb::GroupMemberRow& row = *out.add_members();
+    row.set_uid(member.uid.value());
+    row.set_owner(member.owner);
+    row.set_join_seq(member.join_seq.value());
+  }
+  out.set_member_version(facts.member_version);
+}
+
+void encode(GroupChanged&& changed, pb::GroupChanged& out) {
+  encode(changed.facts, *out.mutable_facts());
+  if (changed.event) encode(std::move(*changed.event), *out.mutable_event());
+  for (const Uid uid : changed.removed) out.add_removed(uid.value());
+}
+
+Bytes group_event_body(const GroupEvent& event) {
+  hy::client::v1::GroupEvent out;
+  out.set_created(event.created);
+  for (const Uid uid : event.added) out.add_added(uid.value());
+  for (const Uid uid : event.removed) out.add_removed(uid.value());
+  out.set_owner(event.owner.value());
+  return out.SerializeAsString();
 }
 
 void encode(const UserEvent& event, pb::UserEventRow& out) {

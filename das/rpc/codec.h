@@ -22,6 +22,10 @@ void encode(const Stored& stored, pb::AppendAnswer& out);
 void encode(StoredMessage&& message, pb::StoredMessage& out);
 void encode(Slice&& slice, pb::Slice& out);
 void encode(const PairFacts& facts, pb::PairFacts& out);
+void encode(const GroupFacts& facts, pb::GroupFacts& out);
+void encode(GroupChanged&& changed, pb::GroupChanged& out);
+/// hy.client.v1.GroupEvent: what stands in the body of a message of kind 3.
+[[nodiscard]] Bytes group_event_body(const GroupEvent& event);
 void encode(ConversationRow&& row, pb::ConversationRow& out);
 void encode(const UserEvent& event, pb::UserEventRow& out);
 

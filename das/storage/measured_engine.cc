@@ -60,6 +60,15 @@ class MeasuredMembership final : public Membership {
   Result<PairFacts> set_block(Uid uid, Uid peer, bool on) override {
     return meter_.time(StoreOp::kSetBlock, [&] { return inner_.set_block(uid, peer, on); });
   }
+  Result<GroupChanged> create_group(const NewGroup& group) override {
+    return meter_.time(StoreOp::kCreateGroup, [&] { return inner_.create_group(group); });
+  }
+  Result<GroupFacts> group_facts(Gid gid) override {
+    return meter_.time(StoreOp::kGroupFacts, [&] { return inner_.group_facts(gid); });
+  }
+  Result<GroupChanged> change_group(const GroupChange& change) override {
+    return meter_.time(StoreOp::kChangeGroup, [&] { return inner_.change_group(change); });
+  }
   Result<std::vector<Result<ReadMarked>>> mark_read(std::span<const ReadMark> marks) override {
     return meter_.time(StoreOp::kMarkRead, [&] { return inner_.mark_read(marks); });
   }
@@ -164,6 +173,9 @@ std::string_view op_name(StoreOp op) {
     case StoreOp::kFind: return "find";
     case StoreOp::kOpenPairs: return "open_pairs";
     case StoreOp::kSetBlock: return "set_block";
+    case StoreOp::kCreateGroup: return "create_group";
+    case StoreOp::kGroupFacts: return "group_facts";
+    case StoreOp::kChangeGroup: return "change_group";
     case StoreOp::kMarkRead: return "mark_read";
     case StoreOp::kListConversations: return "list_conversations";
     case StoreOp::kUserEvents: return "user_events";

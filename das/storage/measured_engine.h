@@ -16,6 +16,9 @@ enum class StoreOp : std::uint8_t {
   kFind,
   kOpenPairs,
   kSetBlock,
+  kCreateGroup,
+  kGroupFacts,
+  kChangeGroup,
   kMarkRead,
   kListConversations,
   kUserEvents,
@@ -32,7 +35,7 @@ enum class StoreOp : std::uint8_t {
   kCacheCommitted,
   kCacheCounters,
 };
-inline constexpr std::size_t kStoreOps = 21;
+inline constexpr std::size_t kStoreOps = 24;
 /// Label of the metric: "append_fast".
 std::string_view op_name(StoreOp op);
 

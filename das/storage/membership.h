@@ -33,17 +33,37 @@ class Membership {
   /// pair's rows like open_pairs. Facts in the order a = uid, b = peer. Idempotent.
   virtual Result<PairFacts> set_block(Uid uid, Uid peer, bool on) = 0;
 
+  /// Makes a group: its rows, its members (join_seq 1, member_version 1) and the event of the
+  /// creation as seq 1, all in one transaction. A repeat of (owner, creation_id) changes nothing
+  /// and gives the first group as it is now, without an event; kNotMember when the caller is out of
+  /// it. Errors: kNameInvalid, kGroupFull, kUnknownUser (nothing was made).
+  virtual Result<GroupChanged> create_group(const NewGroup& group) = 0;
+
+  /// Who is in a group, in one read view. An unknown gid is a fact (gid 0), not an error.
+  virtual Result<GroupFacts> group_facts(Gid gid) = 0;
+
+  /// Adds and removes members, in one transaction under the conversation's row lock: the actor's
+  /// right is judged there (group_rules.h), the rows are written, the event is appended at the next
+  /// seq, member_version rises by one. Added: join_seq = the event's seq, whoever had left before
+  /// too. Removed: sees the event and nothing after it (leave_seq = the event's seq + 1). Nothing
+  /// to change is a success without an event. Errors: kNotMember (also: no such group), kForbidden,
+  /// kGroupFull, kUnknownUser; then nothing is done for anyone.
+  virtual Result<GroupChanged> change_group(const GroupChange& change) = 0;
+
   /// Moves read marks forward, all in one transaction; each mark that moved gets a user event
   /// (kRead). The same (uid, conv) may stand in it twice. Answers in the order given; an item may
-  /// fail alone with kNotMember. The outer error is the transaction's: then nothing was done
-  /// (kOverloaded: try again), or the outcome is unknown; marks are idempotent either way.
+  /// fail alone with kNotMember (never one). Who left a group may still mark what he saw. The outer
+  /// error is the transaction's: then nothing was done (kOverloaded: try again), or the outcome is
+  /// unknown; marks are idempotent either way.
   virtual Result<std::vector<Result<ReadMarked>>> mark_read(std::span<const ReadMark> marks) = 0;
 
   /// The conversations of a person that have a message, with unread computed as countable head −
   /// ordinal at max(read_seq, own last, join, cleared), never below 0. One read view, begun after
   /// store_ms was read. Paging is stable under appends: ascending conv never skips a row that was
   /// there when the first page was read. newest_first: rows of equal head_ms never straddle two
-  /// pages (a page may exceed `limit` for that, up to twice).
+  /// pages (a page may exceed `limit` for that, up to twice). Groups that the person is out of are
+  /// listed too unless newest_first, with head and last cut to what he may see: his devices learn
+  /// of the removal there.
   virtual Result<ConversationPage> list_conversations(const ListQuery& query) = 0;
 };
 

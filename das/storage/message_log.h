@@ -40,9 +40,10 @@ class MessageLog {
   virtual Result<AppendedOne> append_one(const AppendItem& item) = 0;
 
   /// A range of one conversation for one of its members, in one read view. Membership is checked in
-  /// SQL. A range above the head is an empty slice with the head in it: what that means is the
-  /// caller's judgement. Errors: kNotMember (also: no such conversation), kRangeInvalid (from > to
-  /// when to > 0).
+  /// SQL: nothing below visible_from (a group: join_seq), and who left a group sees what lies below
+  /// his leave_seq, as if the log ended there (head too). A range above the head is an empty slice
+  /// with the head in it: what that means is the caller's judgement. Errors: kNotMember (also: no
+  /// such conversation), kRangeInvalid (from > to when to > 0).
   virtual Result<Slice> pull(const PullQuery& query) = 0;
 
   /// One message without its body. Errors: kNotMember, kMessageNotFound.

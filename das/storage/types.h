@@ -127,6 +127,51 @@ struct PairFacts {
       0;  ///< raised by every change of the above; 0: a person is missing
 };
 
+/// A change of a group's members, as it stands in the group's log (kGroupEventKind).
+struct GroupEvent {
+  std::string created;       ///< not empty: the group was made under this name
+  std::vector<Uid> added;    ///< ascending; of a new group: all but the owner
+  std::vector<Uid> removed;  ///< ascending
+  Uid owner;                 ///< > 0: owns the group from here on
+};
+inline constexpr std::uint32_t kGroupEventKind = 3;  ///< hy/client/v1/message.proto
+/// The bytes that devices read: a body is the caller's business, the store knows no protobuf.
+using GroupEventBody = Bytes (*)(const GroupEvent&);
+
+struct NewGroup {
+  Uid owner;
+  std::string name;          ///< 1 .. limits::kNameBytesMax
+  std::vector<Uid> members;  ///< any order; the owner is one whether he stands in it or not
+  ClientMsgId creation_id;   ///< with the owner the identity of the creation
+  std::uint32_t members_max = 0;
+  GroupEventBody event_body = nullptr;
+};
+struct GroupChange {
+  Gid gid;
+  Uid actor;
+  std::vector<Uid> add;
+  std::vector<Uid> remove;  ///< wins over `add`
+  std::uint32_t members_max = 0;
+  GroupEventBody event_body = nullptr;
+};
+struct GroupMember {
+  Uid uid;
+  bool owner = false;
+  Seq join_seq;  ///< of the event that brought him: he sees nothing below
+};
+/// What logic judges and delivers a group's messages by.
+struct GroupFacts {
+  Gid gid;  ///< 0: no such group
+  std::string name;
+  std::vector<GroupMember> members;  ///< ascending uid
+  std::uint64_t member_version = 0;  ///< raised by every change
+};
+struct GroupChanged {
+  GroupFacts facts;                    ///< after the change
+  std::optional<StoredMessage> event;  ///< empty: nothing changed (or the group was made before)
+  std::vector<Uid> removed;            ///< was a member before this change, is none now
+};
+
 struct ReadMark {
   Uid uid;
   ConversationId conv;
@@ -156,6 +201,8 @@ struct ConversationRow {
   Seq peer_read;
   std::uint32_t unread = 0;
   std::optional<StoredMessage> last;  ///< the newest visible one
+  std::string group_name;             ///< groups
+  Seq join_seq;                       ///< groups: nothing below is for this person
 };
 struct ConversationPage {
   std::vector<ConversationRow> rows;

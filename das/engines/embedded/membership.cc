@@ -5,6 +5,7 @@
 #include "common/base/test_hooks.h"
 #include "das/engines/embedded/message_chain.h"
 #include "das/engines/embedded/statements.h"
+#include "das/storage/group_rules.h"
 
 namespace hy::das::embedded {
 namespace {
@@ -90,7 +91,8 @@ Result<ReadMarked> move_mark(sqlite::Database& db, const ReadMark& mark, std::in
     HY_TRY(const bool row, state.step());
     if (!row) return fail(Errc::kNotMember);
     out.read_seq = Seq{state.unsigned_integer(0)};
-    const Seq target = std::min(mark.seq, Seq{state.unsigned_integer(1)});
+    const Seq target = std::min(
+        mark.seq, visible_head(Seq{state.unsigned_integer(1)}, Seq{state.unsigned_integer(2)}));
     if (target <= out.read_seq) return out;
     out.read_seq = target;
   }
@@ -112,13 +114,14 @@ struct ListRow {
   std::uint64_t countable_head = 0;
   Seq mark;  ///< max(read, own last, join, cleared)
   Seq visible_from;
-  std::int64_t last_id = 0;  ///< the head's row
+  ChainEnd end;
 };
 
 ListRow read_list_row(const sqlite::Statement& from, Uid uid) {
   ListRow out;
   out.row.conv = ConversationId::from_bytes(from.blob(0));
-  out.row.head = Seq{from.unsigned_integer(1)};
+  out.end = {Seq{from.unsigned_integer(1)}, from.integer(10)};
+  out.row.head = visible_head(out.end.head, Seq{from.unsigned_integer(11)});
   out.row.head_ms = from.integer(2);
   out.countable_head = from.unsigned_integer(3);
   const bool low = out.row.conv.hi == uid.value();
@@ -128,17 +131,21 @@ ListRow read_list_row(const sqlite::Statement& from, Uid uid) {
   const Seq cleared{from.unsigned_integer(8)};
   out.mark = std::max({out.row.read_seq, own_last, join, cleared});
   out.visible_from = std::max(Seq{from.unsigned_integer(9)}, Seq{cleared.value() + 1});
-  out.last_id = from.integer(10);
+  if (out.row.conv.is_group()) out.row.join_seq = join;
   return out;
 }
 
 Status complete_row(sqlite::Database& db, Uid uid, std::uint32_t body_max, ListRow& list) {
   const Bytes conv = list.row.conv.to_bytes();
-  MessageChain chain(db, conv, {list.row.head, list.last_id});
+  MessageChain chain(db, conv, list.end);
   if (list.mark < list.row.head) {
     std::uint64_t below = list.mark.value();
     // Where every message counts, and most do, the ordinal is the seq.
-    if (list.countable_head != list.row.head.value() && below > 0) {
+    const bool all_count = list.countable_head == list.end.head.value();
+    if (list.row.head < list.end.head) {
+      HY_TRY(list.countable_head, chain.ordinal_at(list.row.head));
+    }
+    if (!all_count && below > 0) {
       HY_TRY(below, chain.ordinal_at(list.mark));
     }
     if (list.countable_head > below)
@@ -148,7 +155,13 @@ Status complete_row(sqlite::Database& db, Uid uid, std::uint32_t body_max, ListR
   if (list.row.head >= list.visible_from) {
     HY_TRY(list.row.last, chain.at(list.row.head, body_max));
   }
-  if (list.row.conv.is_group()) return {};
+  if (list.row.conv.is_group()) {
+    HY_TRY(auto name, db.prepare(sql::kGroupName));
+    name.bind(1, list.row.conv.lo);
+    HY_TRY(const bool named, name.step());
+    if (named) list.row.group_name = name.text(0);
+    return {};
+  }
   HY_TRY(auto peer, db.prepare(sql::kReadSeq));
   peer.bind(1, list.row.conv.peer_of(uid).value()).bind_blob(2, conv);
   HY_TRY(const bool row, peer.step());

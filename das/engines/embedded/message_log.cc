@@ -1,11 +1,12 @@
 #include "das/engines/embedded/message_log.h"
 
 #include <algorithm>
-#include <array>
 
 #include "common/base/test_hooks.h"
+#include "das/engines/embedded/append_rows.h"
 #include "das/engines/embedded/message_chain.h"
 #include "das/engines/embedded/statements.h"
+#include "das/storage/group_rules.h"
 
 namespace hy::das::embedded {
 namespace {
@@ -16,91 +17,11 @@ constexpr Millis kHeadAgeMax{5'000};
 /// A repeat of something older moves head_ms: its first commit may have been long in the making.
 constexpr std::int64_t kOldRepeatMs = 10'000;
 
-/// A conversation's 16 bytes, without memory of their own.
-class ConvKey {
- public:
-  explicit ConvKey(const ConversationId& conv) {
-    put_be(bytes_.data(), conv.hi);
-    put_be(bytes_.data() + 8, conv.lo);
-  }
-  [[nodiscard]] std::string_view view() const { return as_text(bytes_); }
-
- private:
-  std::array<std::uint8_t, 16> bytes_{};
-};
-
-/// The statements of an append, got once for a batch.
-struct AppendStatements {
-  sqlite::Statement head;
-  sqlite::Statement insert;
-  sqlite::Statement raise;
-
-  static Result<AppendStatements> prepare(sqlite::Database& db) {
-    HY_TRY(auto head, db.prepare(sql::kHead));
-    HY_TRY(auto insert, db.prepare(sql::kInsertMessage));
-    HY_TRY(auto raise, db.prepare(sql::kRaiseHead));
-    return AppendStatements{std::move(head), std::move(insert), std::move(raise)};
-  }
-};
-
-Result<std::optional<Head>> read_head(AppendStatements& use, std::string_view conv) {
-  use.head.bind_blob_in_place(1, conv);
-  HY_TRY(const bool row, use.head.step());
-  std::optional<Head> out;
-  if (row)
-    out = Head{Seq{use.head.unsigned_integer(0)},
-               use.head.unsigned_integer(1),
-               use.head.unsigned_integer(2),
-               Seq{use.head.unsigned_integer(3)},
-               Seq{use.head.unsigned_integer(4)},
-               use.head.integer(5),
-               use.head.integer(6)};
-  use.head.reset();
-  return out;
-}
-
 Result<bool> identity_exists(sqlite::Database& db, std::string_view conv, Uid sender,
                              const ClientMsgId& id) {
   HY_TRY(auto statement, db.prepare(sql::kFindIdentity));
   statement.bind_blob(1, conv).bind(2, sender.value()).bind_blob(3, as_text(id.bytes));
   return statement.step();
-}
-
-/// Inserts below a head that the transaction holds, and moves the head in memory.
-Status insert_message(sqlite::Database& db, AppendStatements& use, std::string_view conv,
-                      const AppendItem& item, Head& head, std::int64_t now_ms) {
-  if ((head.seq.value() == 0) != (head.last_id == 0))
-    return fail(Errc::kInternal, "the store's file is damaged: a head without its row");
-  head.seq = Seq{head.seq.value() + 1};
-  if (item.countable) ++head.countable;
-  if (!item.conv.is_group())
-    (item.conv.hi == item.sender.value() ? head.low_last : head.high_last) = head.seq;
-  use.insert.bind_blob_in_place(1, conv)
-      .bind(2, head.seq.value())
-      .bind(3, item.sender.value())
-      .bind_blob_in_place(4, as_text(item.client_msg_id.bytes))
-      .bind_blob_in_place(5, as_text(item.payload_hash))
-      .bind(6, item.kind)
-      .bind(7, item.countable ? 1 : 0)
-      .bind(8, head.countable)
-      .bind(9, now_ms)
-      .bind_blob_in_place(10, item.body.bytes)
-      .bind(11, head.last_id);
-  HY_TRY_VOID(use.insert.run());
-  head.last_id = db.last_insert_rowid();
-  return {};
-}
-
-Status raise_head(AppendStatements& use, std::string_view conv, const Head& head,
-                  std::int64_t now_ms) {
-  use.raise.bind_blob_in_place(1, conv)
-      .bind(2, head.seq.value())
-      .bind(3, head.countable)
-      .bind(4, now_ms)
-      .bind(5, head.low_last.value())
-      .bind(6, head.high_last.value())
-      .bind(7, head.last_id);
-  return use.raise.run();
 }
 
 Status move_head_ms(sqlite::Database& db, std::string_view conv, std::int64_t now_ms) {
@@ -180,15 +101,17 @@ Result<StoredMessage> find_by_id(sqlite::Database& db, std::string_view conv,
 struct Member {
   ChainEnd end;
   Seq visible_from;
+  Seq head;  ///< the newest that he may see
 };
 
 Result<Member> member_of(sqlite::Database& db, Uid uid, std::string_view conv) {
   HY_TRY(auto statement, db.prepare(sql::kMember));
   statement.bind(1, uid.value()).bind_blob(2, conv);
   HY_TRY(const bool row, statement.step());
-  if (!row || statement.integer(2) != 0) return fail(Errc::kNotMember);
-  return Member{{Seq{statement.unsigned_integer(0)}, statement.integer(3)},
-                Seq{statement.unsigned_integer(1)}};
+  if (!row) return fail(Errc::kNotMember);
+  const ChainEnd end{Seq{statement.unsigned_integer(0)}, statement.integer(3)};
+  return Member{end, Seq{statement.unsigned_integer(1)},
+                visible_head(end.head, Seq{statement.unsigned_integer(2)})};
 }
 
 }  // namespace
@@ -313,7 +236,7 @@ Result<Slice> SqliteMessageLog::pull(const PullQuery& query) {
   return link_.read([&](sqlite::Database& db) -> Result<Slice> {
     HY_TRY(const Member member, member_of(db, query.uid, conv));
     Slice slice;
-    const Seq head = member.end.head;
+    const Seq head = member.head;
     slice.head = head;
     const bool backwards = query.last > 0;
     const Seq to = query.to.value() == 0 ? head : std::min(query.to, head);
@@ -344,12 +267,13 @@ Result<FoundMessage> SqliteMessageLog::find(const FindQuery& query) {
     HY_TRY(const Member member, member_of(db, query.uid, conv));
     FoundMessage out;
     if (query.seq.value() > 0) {
-      if (query.seq > member.end.head || query.seq < member.visible_from)
+      if (query.seq > member.head || query.seq < member.visible_from)
         return fail(Errc::kMessageNotFound);
       HY_TRY(out.message, MessageChain(db, conv, member.end).at(query.seq, 0));
     } else {
       HY_TRY(out.message, find_by_id(db, conv, query));
-      if (out.message.seq < member.visible_from) return fail(Errc::kMessageNotFound);
+      if (out.message.seq < member.visible_from || out.message.seq > member.head)
+        return fail(Errc::kMessageNotFound);
     }
     if (query.conv.is_group()) return out;
     HY_TRY(auto peer, db.prepare(sql::kReadSeq));

@@ -60,7 +60,8 @@ inline constexpr std::string_view kMakeConversation =
 inline constexpr std::string_view kMakeUserConv =
     "INSERT INTO user_conv VALUES (?1, ?2, 0, 0, 1, 0, 0, 0, 0) ON CONFLICT DO NOTHING";
 inline constexpr std::string_view kReadState =
-    "SELECT u.read_seq, c.head_seq FROM user_conv u JOIN conversation c ON c.conv = u.conv WHERE "
+    "SELECT u.read_seq, c.head_seq, u.leave_seq FROM user_conv u JOIN conversation c ON c.conv = "
+    "u.conv WHERE "
     "u.uid = ?1 AND u.conv = ?2";
 inline constexpr std::string_view kSetRead =
     "UPDATE user_conv SET read_seq = ?3 WHERE uid = ?1 AND conv = ?2";
@@ -70,21 +71,52 @@ inline constexpr std::string_view kAddEvent =
     "INSERT INTO user_event VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 inline constexpr std::string_view kListSince =
     "SELECT c.conv, c.head_seq, c.head_ms, c.countable_head, c.low_last, c.high_last, u.read_seq, "
-    "u.join_seq, u.cleared_to, u.visible_from, c.last_id FROM user_conv u JOIN conversation c ON "
+    "u.join_seq, u.cleared_to, u.visible_from, c.last_id, u.leave_seq FROM user_conv u JOIN "
+    "conversation c ON "
     "c.conv = u.conv WHERE u.uid = ?1 AND u.conv > ?2 AND c.head_seq > 0 AND c.head_ms >= ?3 ORDER "
     "BY "
     "u.conv LIMIT ?4";
 /// Rows of equal head_ms stay on one page: the page ends at the time of its limit-th row.
 inline constexpr std::string_view kListNewest =
     "WITH mine AS (SELECT c.conv, c.head_seq, c.head_ms, c.countable_head, c.low_last, "
-    "c.high_last, u.read_seq, u.join_seq, u.cleared_to, u.visible_from, c.last_id FROM user_conv u "
-    "JOIN conversation c ON c.conv = u.conv WHERE u.uid = ?1 AND c.head_seq > 0 AND c.head_ms < "
-    "?2) "
+    "c.high_last, u.read_seq, u.join_seq, u.cleared_to, u.visible_from, c.last_id, "
+    "u.leave_seq FROM user_conv u JOIN conversation c ON c.conv = u.conv WHERE u.uid = ?1 AND "
+    "u.leave_seq = 0 AND c.head_seq > 0 AND c.head_ms < ?2) "
     "SELECT * FROM mine WHERE head_ms >= coalesce((SELECT head_ms FROM mine ORDER BY head_ms DESC "
     "LIMIT 1 OFFSET ?3 - 1), -9223372036854775808) ORDER BY head_ms DESC, conv LIMIT ?3 * 2";
 inline constexpr std::string_view kOlderExists =
     "SELECT 1 FROM user_conv u JOIN conversation c ON c.conv = u.conv WHERE u.uid = ?1 AND "
-    "c.head_seq > 0 AND c.head_ms < ?2 LIMIT 1";
+    "u.leave_seq = 0 AND c.head_seq > 0 AND c.head_ms < ?2 LIMIT 1";
+
+// Groups.
+inline constexpr std::string_view kGroup =
+    "SELECT g.name, c.member_version FROM group_info g JOIN conversation c ON c.conv = ?2 WHERE "
+    "g.gid = ?1";
+inline constexpr std::string_view kGroupName = "SELECT name FROM group_info WHERE gid = ?1";
+inline constexpr std::string_view kGroupMembers =
+    "SELECT uid, role, join_seq FROM group_member WHERE gid = ?1 AND leave_seq = 0 ORDER BY uid";
+inline constexpr std::string_view kLeftGroup =
+    "SELECT 1 FROM group_member WHERE gid = ?1 AND uid = ?2 AND leave_seq > 0";
+inline constexpr std::string_view kGroupOfCreation =
+    "SELECT gid FROM group_creation WHERE creator = ?1 AND creation_id = ?2";
+inline constexpr std::string_view kAddGroup =
+    "INSERT INTO group_info (name, owner, created_ms, data) VALUES (?1, ?2, ?3, x'')";
+inline constexpr std::string_view kAddCreation = "INSERT INTO group_creation VALUES (?1, ?2, ?3)";
+inline constexpr std::string_view kMakeGroupConversation =
+    "INSERT INTO conversation VALUES (?1, 2, 0, ?2, 0, 0, 0, 0, 0, 0)";
+inline constexpr std::string_view kJoinGroup =
+    "INSERT INTO group_member VALUES (?1, ?2, 1, ?3, 0) ON CONFLICT (gid, uid) DO UPDATE SET role "
+    "= 1, join_seq = ?3, leave_seq = 0";
+inline constexpr std::string_view kJoinConversation =
+    "INSERT INTO user_conv VALUES (?1, ?2, ?3, 0, ?3, 0, 0, 0, 0) ON CONFLICT (uid, conv) DO "
+    "UPDATE SET join_seq = ?3, leave_seq = 0, visible_from = ?3";
+inline constexpr std::string_view kLeaveGroup =
+    "UPDATE group_member SET role = 1, leave_seq = ?3 WHERE gid = ?1 AND uid = ?2";
+inline constexpr std::string_view kLeaveConversation =
+    "UPDATE user_conv SET leave_seq = ?3 WHERE conv = ?1 AND uid = ?2";
+inline constexpr std::string_view kOwnGroup =
+    "UPDATE group_member SET role = 2 WHERE gid = ?1 AND uid = ?2";
+inline constexpr std::string_view kNameOwner = "UPDATE group_info SET owner = ?2 WHERE gid = ?1";
 
 // User log.
 inline constexpr std::string_view kUseqHead = "SELECT useq_head FROM user WHERE uid = ?1";

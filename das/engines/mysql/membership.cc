@@ -10,6 +10,7 @@
 #include "das/engines/mysql/packed_rows.h"
 #include "das/engines/mysql/row.h"
 #include "das/engines/mysql/statements.h"
+#include "das/storage/group_rules.h"
 
 namespace hy::das::mysql {
 
@@ -183,8 +184,9 @@ Result<ReadMarked> MysqlMembership::mark_one(const ReadMark& mark) {
   sql::PreparedStatement& head = connection_.prepared(text(sql_text::kHeadSeq));
   put_all(head, mark.conv);
   const auto head_row = connection_.query(head);
-  const std::uint64_t top = head_row->next() ? head_row->getUInt64(1) : 0;
-  const std::uint64_t wanted = std::min(mark.seq.value(), top);
+  const Seq top{head_row->next() ? head_row->getUInt64(1) : 0};
+  const std::uint64_t wanted =
+      std::min(mark.seq, visible_head(top, Seq{row->getUInt64(2)})).value();
   if (wanted <= old) return ReadMarked{Seq{old}, false, {}};
   sql::PreparedStatement& set = connection_.prepared(text(sql_text::kSetReadSeq));
   put_all(set, wanted, mark.uid, mark.conv);
@@ -228,6 +230,7 @@ ConversationRow row_of(sql::ResultSet& row) {
                              row.getInt64(11),
                              Body{bytes_of(row.getString(12))}};
   }
+  if (out.conv.is_group()) out.join_seq = Seq{row.getUInt64(13)};
   return out;
 }
 
@@ -267,6 +270,7 @@ Result<ConversationPage> MysqlMembership::list_conversations(const ListQuery& qu
     const auto rows = connection_.query(s);
     while (rows->next()) page.rows.push_back(row_of(*rows));
     cut_page(page, query);
+    name_groups(connection_, page.rows);
     return page;
   });
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "das/engines/mysql/connection.h"
+#include "das/engines/mysql/groups.h"
 #include "das/storage/membership.h"
 #include "das/storage/user_log.h"
 
@@ -12,6 +13,13 @@ class MysqlMembership final : public Membership {
   explicit MysqlMembership(Connection& connection) : connection_(connection) {}
   Result<std::vector<PairFacts>> open_pairs(std::span<const UidPair> pairs) override;
   Result<PairFacts> set_block(Uid uid, Uid peer, bool on) override;
+  Result<GroupChanged> create_group(const NewGroup& group) override {
+    return mysql::create_group(connection_, group);
+  }
+  Result<GroupFacts> group_facts(Gid gid) override { return mysql::group_facts(connection_, gid); }
+  Result<GroupChanged> change_group(const GroupChange& change) override {
+    return mysql::change_group(connection_, change);
+  }
   Result<std::vector<Result<ReadMarked>>> mark_read(std::span<const ReadMark> marks) override;
   Result<ConversationPage> list_conversations(const ListQuery& query) override;
 

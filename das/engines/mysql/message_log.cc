@@ -243,6 +243,7 @@ FastAppend MysqlMessageLog::append_fast(std::span<const AppendItem* const> items
     if (heads.empty() || heads.back().conv != item->conv) heads.push_back({.conv = item->conv});
     ++heads.back().added;
     if (item->countable) ++heads.back().countable_added;
+    if (item->conv.is_group()) continue;
     (is_low(*item) ? heads.back().low_place : heads.back().high_place) = heads.back().added;
   }
   FastAppend out;
@@ -334,8 +335,9 @@ Result<AppendedOne> MysqlMessageLog::append_under_lock(const AppendItem& item) {
   const std::int64_t ms = std::max(head_ms, now);
   const std::uint64_t ordinal = countable_head + (item.countable ? 1 : 0);
   sql::PreparedStatement& raise = connection_.prepared(text(sql_text::kSetHead));
-  const std::uint64_t low = is_low(item) ? head + 1 : 0;
-  const std::uint64_t high = is_low(item) ? 0 : head + 1;
+  const bool group = item.conv.is_group();
+  const std::uint64_t low = !group && is_low(item) ? head + 1 : 0;
+  const std::uint64_t high = !group && !is_low(item) ? head + 1 : 0;
   put_all(raise, low, low, high, high, head + 1, ordinal, ms, item.conv);
   raise.executeUpdate();
   sql::PreparedStatement& insert = connection_.prepared(sql_text::insert_messages(1));

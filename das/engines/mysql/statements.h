@@ -94,9 +94,11 @@ inline constexpr std::string_view kSetHead =
 // --- reads
 // ----------------------------------------------------------------------------------------------------------
 // One statement = one read view: membership, head and rows agree. u and c are found by their whole
-// primary keys, so the range on m is planned with their columns as constants.
+// primary keys, so the range on m is planned with their columns as constants. For who left a group
+// the log ends below his leave_seq.
 inline constexpr std::string_view kPull =
-    "SELECT c.head_seq, GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1),"
+    "SELECT IF(u.leave_seq = 0, c.head_seq, LEAST(c.head_seq, u.leave_seq - 1)), "
+    "GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1),"
     " m.seq, m.sender, m.client_msg_id, m.kind, m.server_ms, m.body"
     " FROM user_conv u JOIN conversation c ON c.conv = u.conv"
     " LEFT JOIN message m ON m.conv = c.conv AND m.seq >= ? AND m.seq <= ?"
@@ -106,11 +108,14 @@ inline constexpr std::string_view kPull =
 // Seqs are dense, so the last n are a range: without its lower end the whole conversation would be
 // read and sorted.
 inline constexpr std::string_view kPullLast =
-    "SELECT c.head_seq, GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1),"
+    "SELECT IF(u.leave_seq = 0, c.head_seq, LEAST(c.head_seq, u.leave_seq - 1)), "
+    "GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1),"
     " m.seq, m.sender, m.client_msg_id, m.kind, m.server_ms, m.body"
     " FROM user_conv u JOIN conversation c ON c.conv = u.conv"
     " LEFT JOIN message m ON m.conv = c.conv AND m.seq <= ?"
-    " AND m.seq > IF(LEAST(?, c.head_seq) > ?, LEAST(?, c.head_seq) - ?, 0)"
+    " AND m.seq > IF(LEAST(?, IF(u.leave_seq = 0, c.head_seq, LEAST(c.head_seq, u.leave_seq - 1))) "
+    "> ?,"
+    " LEAST(?, IF(u.leave_seq = 0, c.head_seq, LEAST(c.head_seq, u.leave_seq - 1))) - ?, 0)"
     " AND m.seq >= GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1)"
     " AND (u.leave_seq = 0 OR m.seq < u.leave_seq)"
     " WHERE u.uid = ? AND u.conv = ? ORDER BY m.seq DESC LIMIT ?";
@@ -118,11 +123,14 @@ inline constexpr std::string_view kFind =
     "SELECT m.seq, m.sender, m.client_msg_id, m.kind, m.server_ms, COALESCE(p.read_seq, 0)"
     " FROM user_conv u LEFT JOIN message m ON m.conv = u.conv AND m.seq = ?"
     " AND m.seq >= GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1)"
+    " AND (u.leave_seq = 0 OR m.seq < u.leave_seq)"
     " LEFT JOIN user_conv p ON p.uid = ? AND p.conv = u.conv WHERE u.uid = ? AND u.conv = ?";
 inline constexpr std::string_view kFindById =
     "SELECT m.seq, m.sender, m.client_msg_id, m.kind, m.server_ms, COALESCE(p.read_seq, 0)"
     " FROM user_conv u LEFT JOIN message m ON m.conv = u.conv AND m.sender = ? AND m.client_msg_id "
     "= ?"
+    " AND m.seq >= GREATEST(u.join_seq, u.visible_from, u.cleared_to + 1)"
+    " AND (u.leave_seq = 0 OR m.seq < u.leave_seq)"
     " LEFT JOIN user_conv p ON p.uid = ? AND p.conv = u.conv WHERE u.uid = ? AND u.conv = ?";
 
 // --- membership
@@ -168,7 +176,7 @@ inline constexpr std::string_view kUnblock = "DELETE FROM blacklist WHERE uid = 
 inline constexpr std::string_view kRaiseMemberVersion =
     "UPDATE conversation SET member_version = member_version + 1 WHERE conv = ?";
 inline constexpr std::string_view kReadSeq =
-    "SELECT read_seq FROM user_conv WHERE uid = ? AND conv = ? FOR UPDATE";
+    "SELECT read_seq, leave_seq FROM user_conv WHERE uid = ? AND conv = ? FOR UPDATE";
 inline constexpr std::string_view kHeadSeq = "SELECT head_seq FROM conversation WHERE conv = ?";
 inline constexpr std::string_view kSetReadSeq =
     "UPDATE user_conv SET read_seq = ? WHERE uid = ? AND conv = ?";
@@ -183,22 +191,27 @@ inline constexpr std::string_view kReadEvents =
 
 // unread = countable head − ordinal at max(read_seq, own last, join − 1, cleared_to). The first
 // parameter of the list is the person's uid as 8 bytes: it says which half of a pair's id, and
-// which `last`, is theirs.
+// which `last`, is theirs. A group that the person is out of ends below leave_seq.
 inline std::string list_conversations(bool newest_first) {
   std::string text =
       "SELECT r.conv, r.head_seq, r.head_ms, r.read_seq, COALESCE(p.read_seq, 0),"
-      " r.countable_head - COALESCE((SELECT x.ordinal FROM message x WHERE x.conv = r.conv AND "
+      " IF(r.leave_seq = 0, r.countable_head, COALESCE((SELECT y.ordinal FROM message y"
+      " WHERE y.conv = r.conv AND y.seq = r.head_seq), 0))"
+      " - COALESCE((SELECT x.ordinal FROM message x WHERE x.conv = r.conv AND "
       "x.seq ="
       " LEAST(r.head_seq, GREATEST(r.read_seq, r.join_seq - 1, r.cleared_to, IF(r.is_low, "
       "r.low_last, r.high_last)))), 0),"
-      " m.seq, m.sender, m.client_msg_id, m.kind, m.server_ms, LEFT(m.body, ?)"
-      " FROM (SELECT u.uid, u.conv, u.read_seq, u.join_seq, u.cleared_to, c.head_seq, c.head_ms, "
+      " m.seq, m.sender, m.client_msg_id, m.kind, m.server_ms, LEFT(m.body, ?), r.join_seq"
+      " FROM (SELECT u.uid, u.conv, u.read_seq, u.join_seq, u.cleared_to, u.leave_seq,"
+      " IF(u.leave_seq = 0, c.head_seq, LEAST(c.head_seq, u.leave_seq - 1)) AS head_seq, "
+      "c.head_ms, "
       "c.countable_head,"
       " c.low_last, c.high_last, SUBSTR(u.conv, 1, 8) = ? AS is_low"
       " FROM user_conv u JOIN conversation c ON c.conv = u.conv"
-      " WHERE u.uid = ? AND c.head_seq > 0 AND u.leave_seq = 0";
-  text += newest_first ? " AND c.head_ms < ? ORDER BY c.head_ms DESC, u.conv LIMIT ?) r"
-                       : " AND c.head_ms >= ? AND u.conv > ? ORDER BY u.conv LIMIT ?) r";
+      " WHERE u.uid = ? AND c.head_seq > 0";
+  text += newest_first
+              ? " AND u.leave_seq = 0 AND c.head_ms < ? ORDER BY c.head_ms DESC, u.conv LIMIT ?) r"
+              : " AND c.head_ms >= ? AND u.conv > ? ORDER BY u.conv LIMIT ?) r";
   text +=
       " LEFT JOIN message m ON m.conv = r.conv AND m.seq = r.head_seq AND m.seq > r.cleared_to"
       " LEFT JOIN user_conv p ON p.conv = r.conv AND p.uid ="
@@ -207,6 +220,53 @@ inline std::string list_conversations(bool newest_first) {
   return text;
 }
 inline constexpr std::string_view kStoreMs = "SELECT CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED)";
+
+// --- groups
+// ---------------------------------------------------------------------------------------------------------
+// Members by the column (packed_rows.h), at most kPackedRowsMax in one statement.
+inline constexpr std::string_view kGroup =
+    "SELECT g.name, c.member_version, m.uid, m.role, m.join_seq FROM group_info g"
+    " JOIN conversation c ON c.conv = ?"
+    " LEFT JOIN group_member m ON m.gid = g.gid AND m.leave_seq = 0 WHERE g.gid = ? ORDER BY m.uid";
+inline constexpr std::string_view kLeftGroup =
+    "SELECT 1 FROM group_member WHERE gid = ? AND uid = ? AND leave_seq > 0";
+inline constexpr std::string_view kGroupOfCreation =
+    "SELECT gid FROM group_creation WHERE creator = ? AND creation_id = ?";
+inline constexpr std::string_view kAddGroup =
+    "INSERT INTO group_info (name, owner, created_ms, data)"
+    " VALUES (?, ?, CAST(UNIX_TIMESTAMP(NOW(3)) * 1000 AS SIGNED), '')";
+inline constexpr std::string_view kGivenGid = "SELECT LAST_INSERT_ID()";
+inline constexpr std::string_view kAddCreation =
+    "INSERT INTO group_creation (creator, creation_id, gid) VALUES (?, ?, ?)";
+inline constexpr std::string_view kMakeGroupConversation =
+    "INSERT INTO conversation (conv, type) VALUES (?, 2)";
+inline constexpr std::string_view kCountUsersPacked =
+    "SELECT COUNT(*) FROM batch_place p STRAIGHT_JOIN user u"
+    " ON u.uid = CAST(SUBSTR(?,p.at20,20) AS UNSIGNED) WHERE p.n <= ?";
+inline constexpr std::string_view kJoinGroupPacked =
+    "INSERT INTO group_member (uid, gid, role, join_seq, leave_seq)"
+    " SELECT SUBSTR(?,at20,20), ?, 1, ?, 0 FROM batch_place WHERE n <= ? ORDER BY n"
+    " ON DUPLICATE KEY UPDATE role = 1, join_seq = VALUES(join_seq), leave_seq = 0";
+inline constexpr std::string_view kJoinConversationPacked =
+    "INSERT INTO user_conv (uid, conv, join_seq, visible_from)"
+    " SELECT SUBSTR(?,at20,20), ?, ?, ? FROM batch_place WHERE n <= ? ORDER BY n"
+    " ON DUPLICATE KEY UPDATE join_seq = VALUES(join_seq), visible_from = VALUES(visible_from),"
+    " leave_seq = 0";
+// The rows are there: whoever leaves was in.
+inline constexpr std::string_view kLeaveGroupPacked =
+    "INSERT INTO group_member (uid, gid, role, join_seq, leave_seq)"
+    " SELECT SUBSTR(?,at20,20), ?, 1, 0, ? FROM batch_place WHERE n <= ? ORDER BY n"
+    " ON DUPLICATE KEY UPDATE role = 1, leave_seq = VALUES(leave_seq)";
+inline constexpr std::string_view kLeaveConversationPacked =
+    "INSERT INTO user_conv (uid, conv, leave_seq)"
+    " SELECT SUBSTR(?,at20,20), ?, ? FROM batch_place WHERE n <= ? ORDER BY n"
+    " ON DUPLICATE KEY UPDATE leave_seq = VALUES(leave_seq)";
+inline constexpr std::string_view kOwnGroup =
+    "UPDATE group_member SET role = 2 WHERE gid = ? AND uid = ?";
+inline constexpr std::string_view kNameOwner = "UPDATE group_info SET owner = ? WHERE gid = ?";
+inline std::string group_names(std::size_t rows) {
+  return multi_row("SELECT gid, name FROM group_info WHERE gid IN (", "?", rows, ")");
+}
 
 // --- accounts
 // -------------------------------------------------------------------------------------------------------

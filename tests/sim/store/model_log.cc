@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "common/base/test_hooks.h"
+#include "das/storage/group_rules.h"
 #include "tests/sim/store/model_session.h"
 
 /// das/storage/message_log.h over the model store.
@@ -11,8 +12,33 @@ using das::AppendItem;
 
 constexpr std::int64_t kOldRepeatMs = 10'000;
 
-void insert(Transaction& transaction, const AppendItem& item, ConversationState& head,
-            std::int64_t ms) {
+das::StoredMessage message_of(const ConversationId& conv, const LogRow& row) {
+  return {conv, Seq{row.seq}, row.sender, row.client_msg_id, row.kind, row.server_ms, {}};
+}
+
+struct Member {
+  Seq head;  ///< the newest that he may see
+  Seq visible_from;
+};
+
+Result<Member> member_of(const Tables& tables, Uid uid, const ConversationId& conv) {
+  const auto member = tables.user_convs.find({uid, conv});
+  const auto head = tables.conversations.find(conv);
+  if (member == tables.user_convs.end() || head == tables.conversations.end())
+    return fail(Errc::kNotMember);
+  return Member{das::visible_head(Seq{head->second.head_seq}, Seq{member->second.leave_seq}),
+                Seq{member->second.visible_from}};
+}
+
+/// A store without the unique key: what two of the mutants take away.
+bool key_is_gone() {
+  return mutant(Mutant::kNoDeduplication) || mutant(Mutant::kDeduplicationInCacheOnly);
+}
+
+}  // namespace
+
+void insert_row(Transaction& transaction, const AppendItem& item, ConversationState& head,
+                std::int64_t ms) {
   ++head.head_seq;
   if (item.countable) ++head.countable_head;
   if (!item.conv.is_group())
@@ -29,31 +55,6 @@ void insert(Transaction& transaction, const AppendItem& item, ConversationState&
   row.body = item.body.bytes;
   transaction.insert(item.conv, std::move(row));
 }
-
-das::StoredMessage message_of(const ConversationId& conv, const LogRow& row) {
-  return {conv, Seq{row.seq}, row.sender, row.client_msg_id, row.kind, row.server_ms, {}};
-}
-
-struct Member {
-  Seq head;
-  Seq visible_from;
-};
-
-Result<Member> member_of(const Tables& tables, Uid uid, const ConversationId& conv) {
-  const auto member = tables.user_convs.find({uid, conv});
-  const auto head = tables.conversations.find(conv);
-  if (member == tables.user_convs.end() || head == tables.conversations.end() ||
-      member->second.leave_seq != 0)
-    return fail(Errc::kNotMember);
-  return Member{Seq{head->second.head_seq}, Seq{member->second.visible_from}};
-}
-
-/// A store without the unique key: what two of the mutants take away.
-bool key_is_gone() {
-  return mutant(Mutant::kNoDeduplication) || mutant(Mutant::kDeduplicationInCacheOnly);
-}
-
-}  // namespace
 
 Status ModelSession::append_run(Transaction& transaction, std::span<const AppendItem* const> items,
                                 das::FastAppend& out) {
@@ -73,7 +74,7 @@ Status ModelSession::append_run(Transaction& transaction, std::span<const Append
     if (!key_is_gone() &&
         transaction.find_message(conv, item.sender, item.client_msg_id) != nullptr)
       return fail(Errc::kConflict, "duplicate key");
-    insert(transaction, item, head, ms);
+    insert_row(transaction, item, head, ms);
     out.stored.push_back({Seq{head.head_seq}, ms, false});
   }
   transaction.conversations.put(conv, head);
@@ -157,7 +158,7 @@ Result<das::AppendedOne> ModelSession::append_one(const AppendItem& item) {
       return fail(Errc::kGap, "the predecessor is not stored");
     HY_TRY_VOID(room(transaction));
     head.head_ms = new_head_ms(head, now);
-    insert(transaction, item, head, head.head_ms);
+    insert_row(transaction, item, head, head.head_ms);
     transaction.conversations.put(item.conv, head);
     return das::AppendedOne{{Seq{head.head_seq}, head.head_ms, false},
                             {item.conv, Seq{head.head_seq}, head.head_ms}};
@@ -215,7 +216,8 @@ Result<das::FoundMessage> ModelSession::find(const das::FindQuery& query) {
     if (log != tables.logs.end())
       row = query.seq.value() > 0 ? log->second.at(query.seq.value())
                                   : log->second.find(query.sender, query.client_msg_id);
-    if (row == nullptr || Seq{row->seq} < member.visible_from) return fail(Errc::kMessageNotFound);
+    if (row == nullptr || Seq{row->seq} < member.visible_from || Seq{row->seq} > member.head)
+      return fail(Errc::kMessageNotFound);
     das::FoundMessage out{message_of(query.conv, *row), {}};
     if (query.conv.is_group()) return out;
     const auto peer = tables.user_convs.find({query.conv.peer_of(query.uid), query.conv});

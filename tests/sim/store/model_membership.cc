@@ -121,7 +121,8 @@ Result<das::ReadMarked> ModelSession::move_mark(Transaction& transaction,
   if (row == nullptr || head == nullptr) return fail(Errc::kNotMember);
   das::ReadMarked out;
   out.read_seq = Seq{row->read_seq};
-  const Seq target = std::min(mark.seq, Seq{head->head_seq});
+  const Seq target =
+      std::min(mark.seq, das::visible_head(Seq{head->head_seq}, Seq{row->leave_seq}));
   if (target <= out.read_seq) return out;
   UserConvState moved = *row;
   moved.read_seq = target.value();
@@ -161,7 +162,7 @@ Result<das::ConversationPage> ModelSession::list_conversations(const das::ListQu
          it != tables.user_convs.end() && it->first.first == query.uid; ++it) {
       const auto head = tables.conversations.find(it->first.second);
       if (head == tables.conversations.end() || head->second.head_seq == 0 ||
-          it->second.leave_seq != 0)
+          (query.newest_first && it->second.leave_seq != 0))
         continue;
       const std::int64_t ms = head->second.head_ms;
       const bool wanted = query.newest_first ? query.before_ms == 0 || ms < query.before_ms

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "das/storage/group_rules.h"
+
 namespace hy::sim {
 
 std::vector<LogRow>::const_iterator ConversationLog::from(std::uint64_t seq) const {
@@ -29,6 +31,9 @@ Transaction::Transaction(Tables& tables)
       auth_slots(tables.auth_slots),
       devices(tables.devices),
       blacklist(tables.blacklist),
+      groups(tables.groups),
+      group_members(tables.group_members),
+      group_creations(tables.group_creations),
       tables_(&tables) {}
 
 void Transaction::insert(const ConversationId& conv, LogRow row) {
@@ -54,6 +59,9 @@ void Transaction::apply() {
   auth_slots.apply();
   devices.apply();
   blacklist.apply();
+  groups.apply();
+  group_members.apply();
+  group_creations.apply();
   if (store) tables_->store = *store;
   ConversationLog* log = nullptr;
   const ConversationId* of = nullptr;
@@ -77,6 +85,9 @@ void Transaction::forget() {
   auth_slots.forget();
   devices.forget();
   blacklist.forget();
+  groups.forget();
+  group_members.forget();
+  group_creations.forget();
   store.reset();
   inserts_.clear();
 }
@@ -87,22 +98,23 @@ das::ConversationRow conversation_row(const Tables& tables, Uid uid, const Conve
   const UserConvState& member = tables.user_convs.at({uid, conv});
   das::ConversationRow row;
   row.conv = conv;
-  row.head = Seq{head.head_seq};
+  const std::uint64_t newest = das::visible_head(Seq{head.head_seq}, Seq{member.leave_seq}).value();
+  row.head = Seq{newest};
   row.head_ms = head.head_ms;
   row.read_seq = Seq{member.read_seq};
   const std::uint64_t own_last = conv.hi == uid.value() ? head.low_last : head.high_last;
   const std::uint64_t mark =
       std::max({member.read_seq, own_last, member.join_seq, member.cleared_to});
   const auto log = tables.logs.find(conv);
-  if (log != tables.logs.end() && mark < head.head_seq) {
+  if (log != tables.logs.end() && mark < newest) {
     const auto after = log->second.from(mark + 1);
     const std::uint64_t below = after == log->second.rows.begin() ? 0 : std::prev(after)->ordinal;
-    if (head.countable_head > below)
-      row.unread = static_cast<std::uint32_t>(head.countable_head - below);
+    const LogRow* top = log->second.at(newest);
+    if (top != nullptr && top->ordinal > below)
+      row.unread = static_cast<std::uint32_t>(top->ordinal - below);
   }
-  if (log != tables.logs.end() &&
-      head.head_seq >= std::max(member.visible_from, member.cleared_to + 1)) {
-    if (const LogRow* last = log->second.at(head.head_seq); last != nullptr)
+  if (log != tables.logs.end() && newest >= std::max(member.visible_from, member.cleared_to + 1)) {
+    if (const LogRow* last = log->second.at(newest); last != nullptr)
       row.last = das::StoredMessage{conv,
                                     Seq{last->seq},
                                     last->sender,
@@ -111,7 +123,12 @@ das::ConversationRow conversation_row(const Tables& tables, Uid uid, const Conve
                                     last->server_ms,
                                     {last->body.substr(0, body_max)}};
   }
-  if (conv.is_group()) return row;
+  if (conv.is_group()) {
+    row.join_seq = Seq{member.join_seq};
+    if (const auto group = tables.groups.find(Gid{conv.lo}); group != tables.groups.end())
+      row.group_name = group->second.name;
+    return row;
+  }
   const auto peer = tables.user_convs.find({conv.peer_of(uid), conv});
   if (peer != tables.user_convs.end()) row.peer_read = Seq{peer->second.read_seq};
   return row;

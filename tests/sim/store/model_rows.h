@@ -71,6 +71,16 @@ struct DeviceState {
   std::int64_t last_login_ms = 0;
 };
 
+struct GroupState {
+  std::string name;
+};
+
+struct GroupMemberState {
+  bool owner = false;
+  std::uint64_t join_seq = 0;
+  std::uint64_t leave_seq = 0;  ///< 0: is in
+};
+
 struct StoreRow {
   std::uint64_t store_epoch = 0;
   std::uint64_t clock_steps = 0;
@@ -90,7 +100,11 @@ struct Tables {
   std::map<std::pair<Uid, std::uint8_t>, AuthSlotState> auth_slots;
   std::map<std::pair<Uid, std::string>, DeviceState> devices;
   std::map<std::pair<Uid, Uid>, std::int64_t> blacklist;  ///< (who, whom) -> since
+  std::map<Gid, GroupState> groups;
+  std::map<std::pair<Gid, Uid>, GroupMemberState> group_members;
+  std::map<std::pair<Uid, ClientMsgId>, Gid> group_creations;
   StoreRow store;
+  std::uint64_t last_gid = 0;  ///< given, for good: no transaction takes it back
 };
 
 /// One table as a transaction sees it: its own changes over what is committed.
@@ -141,6 +155,9 @@ class Transaction {
   Cell<std::pair<Uid, std::uint8_t>, AuthSlotState> auth_slots;
   Cell<std::pair<Uid, std::string>, DeviceState> devices;
   Cell<std::pair<Uid, Uid>, std::int64_t> blacklist;
+  Cell<Gid, GroupState> groups;
+  Cell<std::pair<Gid, Uid>, GroupMemberState> group_members;
+  Cell<std::pair<Uid, ClientMsgId>, Gid> group_creations;
   std::optional<StoreRow> store;
 
   void insert(const ConversationId& conv, LogRow row);

@@ -1,8 +1,13 @@
 #pragma once
 
+#include "das/storage/group_rules.h"
 #include "tests/sim/store/model_engine.h"
 
 namespace hy::sim {
+
+/// A message's row below a head that the transaction holds; moves the head.
+void insert_row(Transaction& transaction, const das::AppendItem& item, ConversationState& head,
+                std::int64_t ms);
 
 /// One connection to the model store, with its aggregates.
 class ModelSession final : public das::StoreSession,
@@ -32,6 +37,9 @@ class ModelSession final : public das::StoreSession,
   // Membership
   Result<std::vector<das::PairFacts>> open_pairs(std::span<const das::UidPair> pairs) override;
   Result<das::PairFacts> set_block(Uid uid, Uid peer, bool on) override;
+  Result<das::GroupChanged> create_group(const das::NewGroup& group) override;
+  Result<das::GroupFacts> group_facts(Gid gid) override;
+  Result<das::GroupChanged> change_group(const das::GroupChange& change) override;
   Result<std::vector<Result<das::ReadMarked>>> mark_read(
       std::span<const das::ReadMark> marks) override;
   Result<das::ConversationPage> list_conversations(const das::ListQuery& query) override;
@@ -72,6 +80,8 @@ class ModelSession final : public das::StoreSession,
   void add_event(Transaction& transaction, Uid uid, das::UserEvent event, Useq& useq);
   Result<das::ReadMarked> move_mark(Transaction& transaction, const das::ReadMark& mark);
   Status make_pair(Transaction& transaction, Uid a, Uid b);
+  Status write_change(Transaction& transaction, const das::GroupPlan& plan, das::AppendItem item,
+                      das::GroupChanged& out);
 
   ModelEngine& engine_;
   ModelStore& store_;

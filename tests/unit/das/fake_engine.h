@@ -42,6 +42,7 @@ struct Store {
   int mark_calls = 0;
   int open_calls = 0;
   int opens_overloaded = 0;  ///< so many fail like a deadlock
+  int groups_overloaded = 0;
   StoreFacts facts{1, 0, 1'000'000, 0, true, {}};
 
   Fault next() {
@@ -159,6 +160,45 @@ class People final : public Membership, public Accounts, public UserLog {
   }
   Result<PairFacts> set_block(Uid, Uid, bool on) override {
     return PairFacts{true, true, on, false, 2};
+  }
+  Result<GroupChanged> create_group(const NewGroup& group) override {
+    const std::scoped_lock guard(store_.mutex);
+    if (store_.groups_overloaded > 0) {
+      --store_.groups_overloaded;
+      return fail(Errc::kOverloaded, "deadlock");
+    }
+    GroupChanged out{{Gid{5}, group.name, {{group.owner, true, Seq{1}}}, 1}, {}, {}};
+    for (const Uid uid : group.members) out.facts.members.push_back({uid, false, Seq{1}});
+    out.event = StoredMessage{ConversationId::group(Gid{5}),
+                              Seq{1},
+                              group.owner,
+                              group.creation_id,
+                              kGroupEventKind,
+                              store_.now_ms,
+                              Body{group.event_body({group.name, group.members, {}, group.owner})}};
+    return out;
+  }
+  Result<GroupFacts> group_facts(Gid gid) override {
+    if (gid != Gid{5}) return GroupFacts{};
+    return GroupFacts{gid, "five", {{Uid{1}, true, Seq{1}}, {Uid{2}, false, Seq{3}}}, 4};
+  }
+  Result<GroupChanged> change_group(const GroupChange& change) override {
+    const std::scoped_lock guard(store_.mutex);
+    if (store_.groups_overloaded > 0) {
+      --store_.groups_overloaded;
+      return fail(Errc::kOverloaded, "deadlock");
+    }
+    if (change.actor != Uid{1}) return fail(Errc::kForbidden);
+    GroupChanged out{{change.gid, "five", {{Uid{1}, true, Seq{1}}}, 5}, {}, change.remove};
+    if (change.add.empty() && change.remove.empty()) return out;
+    out.event = StoredMessage{ConversationId::group(change.gid),
+                              Seq{9},
+                              change.actor,
+                              ClientMsgId{},
+                              kGroupEventKind,
+                              store_.now_ms,
+                              Body{change.event_body({{}, change.add, change.remove, Uid{}})}};
+    return out;
   }
   Result<std::vector<Result<ReadMarked>>> mark_read(std::span<const ReadMark> marks) override {
     const std::scoped_lock guard(store_.mutex);
