@@ -138,9 +138,9 @@ void Metrics::push_dropped(std::string_view reason) {
   (reason == "no_router" ? push_no_router_ : push_full_).add();
 }
 
-void Metrics::push_result(DeliverResult result) {
+void Metrics::push_result(DeliverResult result, std::uint64_t count) {
   const auto index = static_cast<std::size_t>(result);
-  if (index > 0 && index < push_results_.size()) push_results_[index]->add();
+  if (index > 0 && index < push_results_.size()) push_results_[index]->add(count);
 }
 
 }  // namespace hy::logic

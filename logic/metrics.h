@@ -38,7 +38,7 @@ class Metrics {
   // Pushes.
   void push_sent(bool again) { (again ? push_again_ : push_sent_).add(); }
   void push_dropped(std::string_view reason);
-  void push_result(DeliverResult result);
+  void push_result(DeliverResult result, std::uint64_t count = 1);
   void push_result_late() { push_late_.add(); }
   void push_unanswered() { push_unanswered_.add(); }
 

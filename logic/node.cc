@@ -7,6 +7,7 @@
 #include "common/rpc/stream.h"
 #include "logic/command/block.h"
 #include "logic/command/dispatcher.h"
+#include "logic/command/group.h"
 #include "logic/command/history.h"
 #include "logic/command/login.h"
 #include "logic/command/message_state.h"
@@ -18,6 +19,7 @@
 #include "logic/command/sync.h"
 #include "logic/command/user_lookup.h"
 #include "logic/config.h"
+#include "logic/delivery/group_send.h"
 #include "logic/delivery/receipts.h"
 #include "logic/delivery/send_pipeline.h"
 #include "logic/delivery/store_return.h"
@@ -140,11 +142,14 @@ struct Node::Impl {
   Deliverer deliverer;
   TraceRing trace;
   PairFactsCache facts;
+  GroupFactsCache group_facts;
+  GroupDirectory directory;
   Rates rates;
   Relay relay;
   StoreReturn store_return;
   Receipts receipts;
   SendPipeline pipeline;
+  GroupSend group_send;
   AuthFence fence;
   ChangeCounters counters;
   Grants grants;
@@ -162,6 +167,7 @@ struct Node::Impl {
   Recents recents;
   UserLookup user_lookup;
   Block block;
+  GroupCommands group_commands;
 
   // Inward.
   AdminService admin_calls;
@@ -198,13 +204,18 @@ Node::Impl::Impl(const config::Start& from, const Clock& its_clock, Random& its_
       deliverer(router, turn_clock, metrics, {}),
       trace(size("logic.trace_messages")),
       facts(size("logic.pairs_cached")),
-      rates(rate_limits(start.values), size("logic.rate_users")),
+      group_facts(size("logic.group_members_cached")),
+      directory(das, group_facts, turn_clock),
+      rates(rate_limits(start.values), size("logic.rate_users"), size("logic.rate_groups")),
       relay(deliverer, facts, turn_clock,
             {.recheck_after = start.values.duration("logic.recheck_after")}),
       store_return(deliverer, turn_clock, {}),
-      receipts(deliverer, trace, turn_clock),
+      receipts(deliverer, trace, directory, turn_clock, size("logic.receipts_up_to")),
       pipeline(
           {das, das, deliverer, relay, store_return, facts, trace, rates, turn_clock, metrics}),
+      group_send(
+          {das, directory, deliverer, relay, store_return, trace, rates, turn_clock, metrics},
+          static_cast<std::uint32_t>(size("logic.receipts_up_to"))),
       fence(das, turn_clock, {}),
       counters(das, turn_clock, kLookUpWithin),
       grants(start.values.secret("logic.token_key"), seconds("logic.grant_life")),
@@ -216,7 +227,7 @@ Node::Impl::Impl(const config::Start& from, const Clock& its_clock, Random& its_
              .session_token_life = seconds("logic.session_token_life"),
              .entries = start.peers(config::Role::kEntry)}),
       ping(counters, das, deliverer, clock, {}),
-      send_message(pipeline, metrics),
+      send_message(pipeline, group_send, metrics),
       read(das, deliverer, receipts, clock),
       message_state(das),
       sync(das),
@@ -225,13 +236,15 @@ Node::Impl::Impl(const config::Start& from, const Clock& its_clock, Random& its_
       recents(das),
       user_lookup(das),
       block(das, facts, clock),
+      group_commands(das, directory, deliverer, turn_clock,
+                     {static_cast<std::uint32_t>(size("logic.group_members_max"))}),
       admin_calls({das, *passwords, router, fence, tokens, trace, clock, metrics},
                   {.instance = start.instance(),
                    .incarnation = incarnation,
                    .operator_token = start.values.secret("logic.operator_token")}),
       dispatcher({entries, grants, rates, fence, fifo, clock, metrics},
                  {login, ping, send_message, read, message_state, sync, pull, history, recents,
-                  user_lookup, block},
+                  user_lookup, block, group_commands},
                  {start.values.duration("logic.queue_wait")}) {
   router.connect(deliverer);
   das.on_store_back([this] { store_return.returned(); });

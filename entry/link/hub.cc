@@ -223,13 +223,14 @@ void Hub::on_forward(std::uint32_t replica, RouterForward forward, MonoTime now)
     out.numbered = forward.numbered;
     out.until_ack = forward.until_ack;
     out.ephemeral = forward.ephemeral;
+    out.brief = forward.brief;
     out.deadline = deadline;
     return out;
   };
   if (down_.size() == 1) {
     Delivery out = make();
     out.conns = std::move(forward.conns);
-    down_.front().deliveries.push_back(std::move(out));
+    down_.front().add(std::move(out));
     return;
   }
   std::vector<Delivery> parts(down_.size());
@@ -239,7 +240,7 @@ void Hub::on_forward(std::uint32_t replica, RouterForward forward, MonoTime now)
     part.conns.push_back(conn);
   }
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    if (!parts[i].conns.empty()) down_[i].deliveries.push_back(std::move(parts[i]));
+    if (!parts[i].conns.empty()) down_[i].add(std::move(parts[i]));
   }
 }
 

@@ -38,6 +38,7 @@ struct RouterForward {
   bool numbered = false;
   bool until_ack = false;
   bool ephemeral = false;
+  bool brief = false;
   Millis remaining{0};
 };
 

@@ -28,6 +28,7 @@ inline void append_moved(DownBatch& to, DownBatch& from) {
   append_moved(to.opened, from.opened);
   append_moved(to.answers, from.answers);
   append_moved(to.deliveries, from.deliveries);
+  to.deliveries_to += std::exchange(from.deliveries_to, 0);
   append_moved(to.kicks, from.kicks);
 }
 
@@ -53,9 +54,10 @@ class Handoff {
     const std::lock_guard lock(mutex_);
     return waiting_.commands.size();
   }
+  /// Connections that they are for, all together.
   [[nodiscard]] std::size_t waiting_deliveries() {
     const std::lock_guard lock(mutex_);
-    return waiting_.deliveries.size();
+    return waiting_.deliveries_to;
   }
 
  private:

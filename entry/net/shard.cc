@@ -120,14 +120,27 @@ void Shard::hand_up() {
   if (up_shared_.give(up_)) wake_hub_();
 }
 
+void Shard::drop_what_is_too_much(DownBatch& batch) {
+  if (batch.deliveries.empty()) return;
+  const std::size_t waiting =
+      down_shared_.waiting_deliveries() + crowd_waiting_.load(std::memory_order_relaxed);
+  const bool is_full = waiting >= options_.waiting_deliveries_max;
+  if (!is_full && waiting < options_.waiting_deliveries_max / 2) return;
+  std::size_t dropped = 0;
+  std::erase_if(batch.deliveries, [&](const Delivery& delivery) {
+    if (!is_full && !delivery.brief) return false;
+    dropped += delivery.conns.size();
+    return true;
+  });
+  if (dropped == 0) return;
+  batch.deliveries_to -= dropped;
+  metrics_.deliveries_dropped(dropped);
+  behind_.warn(clock_.now(), "deliver_failed",
+               {{"code", Errc::kOverloaded}, {"deliveries", dropped}});
+}
+
 void Shard::give(DownBatch& batch) {
-  if (!batch.deliveries.empty() &&
-      down_shared_.waiting_deliveries() >= options_.waiting_deliveries_max) {
-    metrics_.deliveries_dropped(batch.deliveries.size());
-    behind_.warn(clock_.now(), "deliver_failed",
-                 {{"code", Errc::kOverloaded}, {"deliveries", batch.deliveries.size()}});
-    batch.deliveries.clear();
-  }
+  drop_what_is_too_much(batch);
   if (!down_shared_.give(batch)) return;
   post_([this] {
     now_ = clock_.now();

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -42,7 +43,7 @@ struct ShardOptions {
   Rate frames{.per_second = 30, .burst = 60};
   std::uint16_t in_flight_max = 64;
   std::size_t waiting_commands_max = 20'000;    ///< between this thread and the hub
-  std::size_t waiting_deliveries_max = 65'536;  ///< between the hub and this thread
+  std::size_t waiting_deliveries_max = 65'536;  ///< between the hub and this thread, connections
   Millis command_within{5'000};
   Millis until_ack_within{3'000};
   Millis blocked_max{30'000};
@@ -95,7 +96,8 @@ class Shard {
 
   /// Its thread: takes over an accepted socket that the gatekeeper let in.
   void adopt(int socket, const IpAddress& address);
-  /// The hub's thread. When this thread is far behind, deliveries are dropped and counted.
+  /// The hub's thread. When this thread is far behind, deliveries are dropped and counted: those of
+  /// groups from half of waiting_deliveries_max on, so that pairs have the other half.
   void give(DownBatch& batch);
   [[nodiscard]] Handoff<UpBatch>& up() { return up_shared_; }
   /// The hub's thread, each turn. While they are, commands are refused here: cheaper than there.
@@ -127,6 +129,7 @@ class Shard {
   Activity& activity(Connection& c);
   void release_activities();
   void hand_up();
+  void drop_what_is_too_much(DownBatch& batch);
   [[nodiscard]] ConnId id_of(const Connection& c) const { return table_.id_of(c); }
   [[nodiscard]] std::uint64_t tag_of(const Connection& c) const { return id_of(c).value(); }
   [[nodiscard]] std::uint32_t now_ms() const;
@@ -175,6 +178,8 @@ class Shard {
   void on_opened(Opened& opened);
   void on_answer(Answer& answer);
   void on_delivery(const Delivery& delivery);
+  void serve_crowd();
+  void deliver_to_some(const Delivery& delivery, std::span<const ConnId> conns);
   DeliverOutcome deliver(Connection& c, const Delivery& delivery);
   void on_kick(const KickOrder& kick);
   void answered(Connection& c);
@@ -224,6 +229,10 @@ class Shard {
   UpBatch up_;
   std::vector<Command> pings_;  // until the tick
   DownBatch down_;
+  std::deque<Delivery> crowd_;  // brief ones that wait for their turn
+  std::size_t crowd_at_ = 0;    // of the first one: connections served
+  bool crowd_posted_ = false;
+  std::atomic<std::size_t> crowd_waiting_{0};  // connections
   Handoff<UpBatch> up_shared_;
   Handoff<DownBatch> down_shared_;
 };

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <utility>
 
 #include "common/base/check.h"
@@ -10,13 +11,23 @@ namespace {
 
 constexpr Millis kHeartbeatDefault{60'000};
 constexpr std::size_t kCalmResultsMax = 8'192;
+/// Connections that get groups' messages in one turn: about a millisecond's work.
+constexpr std::size_t kCrowdPerTurn = 512;
 
 }  // namespace
 
 void Shard::on_down(DownBatch& batch) {
   for (Opened& opened : batch.opened) on_opened(opened);
   for (Answer& answer : batch.answers) on_answer(answer);
-  for (const Delivery& delivery : batch.deliveries) on_delivery(delivery);
+  for (Delivery& delivery : batch.deliveries) {
+    if (delivery.brief) {
+      crowd_waiting_.fetch_add(delivery.conns.size(), std::memory_order_relaxed);
+      crowd_.push_back(std::move(delivery));
+    } else {
+      on_delivery(delivery);
+    }
+  }
+  if (!crowd_posted_) serve_crowd();
   if (calm_results_.size() >= kCalmResultsMax) append_moved(up_.results, calm_results_);
   for (const KickOrder& kick : batch.kicks) on_kick(kick);
 }
@@ -98,6 +109,54 @@ void Shard::on_delivery(const Delivery& delivery) {
         .push_back({.ref = delivery.ref, .conn = conn, .outcome = outcome});
     if (!is_urgent) ask_soon();
   }
+}
+
+/// Groups' messages, in their order, so many connections a turn: the turn is short then however
+/// much is said in groups, and whoever writes to one person does not wait for it.
+void Shard::serve_crowd() {
+  std::size_t budget = kCrowdPerTurn;
+  while (budget > 0 && !crowd_.empty()) {
+    const Delivery& delivery = crowd_.front();
+    const std::size_t count = std::min(budget, delivery.conns.size() - crowd_at_);
+    deliver_to_some(delivery, std::span(delivery.conns).subspan(crowd_at_, count));
+    budget -= count;
+    crowd_at_ += count;
+    crowd_waiting_.fetch_sub(count, std::memory_order_relaxed);
+    if (crowd_at_ < delivery.conns.size()) break;
+    crowd_.pop_front();
+    crowd_at_ = 0;
+  }
+  crowd_posted_ = !crowd_.empty();
+  if (!crowd_posted_) return;
+  post_([this] {
+    now_ = clock_.now();
+    serve_crowd();
+    end_turn();
+  });
+}
+
+/// A brief delivery: who is gone is named, may be found elsewhere; the others are counted.
+void Shard::deliver_to_some(const Delivery& delivery, std::span<const ConnId> conns) {
+  std::uint32_t written = 0;
+  std::uint32_t queued = 0;
+  for (const ConnId conn : conns) {
+    Connection* c = table_.find(conn);
+    if (c == nullptr || c->closing) {
+      if (delivery.ref.id != 0) up_.results.push_back({.ref = delivery.ref, .conn = conn});
+      continue;
+    }
+    ++(deliver(*c, delivery) == DeliverOutcome::kWritten ? written : queued);
+  }
+  if (delivery.ref.id == 0) return;
+  const bool may_wait = is_busy();
+  std::vector<DeliveryResult>& to = may_wait ? calm_results_ : up_.results;
+  const auto say = [&](DeliverOutcome outcome, std::uint32_t count) {
+    if (count == 0) return;
+    to.push_back({.ref = delivery.ref, .conn = ConnId{}, .outcome = outcome, .count = count});
+  };
+  say(DeliverOutcome::kWritten, written);
+  say(DeliverOutcome::kQueued, queued);
+  if (may_wait) ask_soon();
 }
 
 DeliverOutcome Shard::deliver(Connection& c, const Delivery& delivery) {

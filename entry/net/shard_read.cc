@@ -272,8 +272,8 @@ void Shard::confirm(const Connection& c) {
   const ConnId conn = id_of(c);
   for (const auto& payload : acked_.confirmed) {
     // Only another person's message earns a receipt.
-    const bool earns = payload->type == inner_type::kPush && payload->sender != Uid{} &&
-                       payload->sender != c.session.uid;
+    const bool earns = payload->type == inner_type::kPush && !payload->no_receipt &&
+                       payload->sender != Uid{} && payload->sender != c.session.uid;
     if (!earns) continue;
     confirms_.add({.conn = conn,
                    .uid = c.session.uid,

@@ -88,8 +88,9 @@ enum class DeliverOutcome : std::uint8_t { kWritten = 1, kQueued = 2, kGone = 3,
 
 struct DeliveryResult {
   DeliveryRef ref;
-  ConnId conn;
+  ConnId conn;  ///< 0: `count` connections of a brief delivery
   DeliverOutcome outcome = DeliverOutcome::kGone;
+  std::uint32_t count = 1;
 };
 
 struct UpBatch {
@@ -141,6 +142,7 @@ struct PushPayload {
   Uid sender;
   ClientMsgId client_msg_id;  ///< provisional pushes
   TraceId trace;
+  bool no_receipt = false;  ///< its confirmation ends here
 };
 
 struct Delivery {
@@ -150,6 +152,7 @@ struct Delivery {
   bool numbered = false;
   bool until_ack = false;
   bool ephemeral = false;
+  bool brief = false;  ///< results are counted, but for who is gone
   MonoTime deadline;
 };
 
@@ -167,7 +170,12 @@ struct DownBatch {
   std::vector<Opened> opened;
   std::vector<Answer> answers;
   std::vector<Delivery> deliveries;
+  std::size_t deliveries_to = 0;  ///< connections that they are for, all together
   std::vector<KickOrder> kicks;
+  void add(Delivery delivery) {
+    deliveries_to += delivery.conns.size();
+    deliveries.push_back(std::move(delivery));
+  }
   [[nodiscard]] bool empty() const {
     return opened.empty() && answers.empty() && deliveries.empty() && kicks.empty();
   }
@@ -175,6 +183,7 @@ struct DownBatch {
     opened.clear();
     answers.clear();
     deliveries.clear();
+    deliveries_to = 0;
     kicks.clear();
   }
 };

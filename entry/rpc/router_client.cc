@@ -143,6 +143,7 @@ class RouterClient::Link final : public rpc::ClientEvents<rv1::EntryBatch, rv1::
       payload->client_msg_id = ClientMsgId::from_bytes(in.client_msg_id());
     }
     payload->trace = TraceId{in.trace()};
+    payload->no_receipt = in.no_receipt();
     RouterForward out;
     out.id = in.id();
     out.payload = std::move(payload);
@@ -151,6 +152,7 @@ class RouterClient::Link final : public rpc::ClientEvents<rv1::EntryBatch, rv1::
     out.numbered = in.numbered();
     out.until_ack = in.until_ack();
     out.ephemeral = in.ephemeral();
+    out.brief = in.brief();
     out.remaining = Millis{in.remaining_ms()};
     hub_->on_forward(index_, std::move(out), now);
   }
@@ -287,7 +289,8 @@ void RouterClient::result(std::uint32_t replica, const DeliveryResult& result) {
   auto& out = *batch.mutable_outcomes();
   out.Add(result.ref.id);
   out.Add(result.conn.value());
-  out.Add(static_cast<std::uint64_t>(result.outcome));
+  const auto outcome = static_cast<std::uint64_t>(result.outcome);
+  out.Add(result.conn == ConnId{} ? std::uint64_t{result.count} << 3U | outcome : outcome);
   stream.queued(kEnvelopeBytes);
 }
 

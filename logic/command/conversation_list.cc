@@ -12,6 +12,10 @@ void fill_state(const ConversationRow& row, Uid uid, hy::client::v1::Conversatio
   out.set_read_seq(row.read.value());
   out.set_peer_read_seq(row.peer_read.value());
   out.set_unread(row.unread);
+  if (row.conversation.is_group()) {
+    out.set_group_name(row.group_name);
+    out.set_join_seq(row.join_seq.value());
+  }
   if (row.last) fill_push(*row.last, *out.mutable_last());
 }
 

@@ -34,14 +34,16 @@ void Read::run(RequestPtr request, std::string_view body) {
 }
 
 void Read::tell(const SessionInfo& reader, ConversationId conversation, const ReadMarked& marked) {
-  receipts_.read(conversation, reader.uid, reader.slot, marked.read);
+  // In a group nobody is told: whose messages were read is not known here.
+  if (!conversation.is_group()) {
+    receipts_.read(conversation, reader.uid, reader.slot, marked.read);
+  }
   Delivery delivery;
   delivery.type = kTypeReadMark;
   delivery.body = encode_read_mark(conversation, marked.read, marked.useq);
   delivery.conversation = conversation;
   delivery.sender = reader.uid;
-  // Own devices alone: the second target of a pair's list.
-  delivery.targets = {pair_targets(conversation.peer_of(reader.uid), reader.uid, reader.slot)[1]};
+  delivery.targets = {{reader.uid, slots_but(reader.slot)}};
   delivery.deadline = clock_.now() + kMarkDeadline;
   deliverer_.deliver(std::move(delivery));
 }

@@ -7,8 +7,8 @@
 
 namespace hy::logic {
 
-/// READ: everything up to seq is read. Never moves back. The other person gets a RECEIPT, the
-/// caller's other devices a READ_MARK.
+/// READ: everything up to seq is read. Never moves back. The other person of a
+/// pair gets a RECEIPT, the caller's other devices a READ_MARK.
 class Read {
  public:
   Read(MessageLogPort& log, Deliverer& deliverer, Receipts& receipts, const Clock& clock)

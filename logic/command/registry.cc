@@ -6,6 +6,7 @@
 #include "common/base/limits.h"
 #include "hy/client/v1/command.pb.h"
 #include "logic/command/block.h"
+#include "logic/command/group.h"
 #include "logic/command/history.h"
 #include "logic/command/login.h"
 #include "logic/command/logout.h"
@@ -57,6 +58,12 @@ constexpr std::array kRows = {
                true, RateClass::kQuery, Priority::kRelation, "0.1", kListBody},
     CommandRow{pb::BLOCK, "block", [](Commands& c, RequestPtr r, std::string_view b) { c.block.run(std::move(r), b); },
                true, RateClass::kQuery, Priority::kRelation, "0.1", kSmallBody},
+    CommandRow{pb::GROUP_CREATE, "group_create", [](Commands& c, RequestPtr r, std::string_view b) { c.groups.create(std::move(r), b); },
+               true, RateClass::kNewGroup, Priority::kRelation, "0.1", kListBody},
+    CommandRow{pb::GROUP_INFO, "group_info", [](Commands& c, RequestPtr r, std::string_view b) { c.groups.info(std::move(r), b); },
+               true, RateClass::kQuery, Priority::kRelation, "0.1", kSmallBody},
+    CommandRow{pb::GROUP_CHANGE, "group_change", [](Commands& c, RequestPtr r, std::string_view b) { c.groups.change(std::move(r), b); },
+               true, RateClass::kQuery, Priority::kRelation, "0.1", kListBody},
 };
 // clang-format on
 static_assert(std::ranges::is_sorted(kRows, {}, &CommandRow::number));

@@ -21,6 +21,7 @@ class History;
 class Recents;
 class UserLookup;
 class Block;
+class GroupCommands;
 
 /// The handlers, made by the composition root.
 struct Commands {
@@ -35,6 +36,7 @@ struct Commands {
   Recents& recents;
   UserLookup& user_lookup;
   Block& block;
+  GroupCommands& groups;
 };
 
 /// Everything that a client can ask, a row each. PUSH_ACK is not here: the entry answers it.

@@ -24,16 +24,19 @@ Bytes encode_answer(const SendOutcome& outcome) {
 Result<SendOrder> order_of(const Request& request, pb::SendRequest& in) {
   const SendDraft draft{.sender = request.uid(),
                         .receiver = Uid{in.to_uid()},
+                        .group = Gid{in.to_gid()},
                         .kind = in.kind(),
                         .body_bytes = in.body().size(),
                         .id_bytes = in.client_msg_id().size(),
                         .after_bytes = in.after_client_msg_id().size()};
   HY_TRY_VOID(check_draft(draft));
   SendOrder order;
-  order.conversation = ConversationId::pair(draft.sender, draft.receiver);
+  order.conversation = draft.group != Gid{} ? ConversationId::group(draft.group)
+                                            : ConversationId::pair(draft.sender, draft.receiver);
   order.sender = draft.sender;
   order.sender_slot = request.session().slot;
   order.receiver = draft.receiver;
+  order.group = draft.group;
   order.client_msg_id = ClientMsgId::from_bytes(in.client_msg_id());
   if (draft.after_bytes != 0) order.after = ClientMsgId::from_bytes(in.after_client_msg_id());
   order.kind = draft.kind;
@@ -60,16 +63,18 @@ void SendMessage::run(RequestPtr request, std::string_view body) {
     return request->refuse(order.error());
   }
   SessionFifo::Turn turn = std::move(request->turn);
-  pipeline_.run(*std::move(order), std::move(turn),
-                [this, request = std::move(request)](Result<SendOutcome> outcome) {
-                  if (outcome) return request->answer(encode_answer(*outcome));
-                  // Neither "stored" nor "refused" would be true: the device asks again.
-                  if (outcome.error().code == Errc::kOutcomeUnknown) {
-                    return request->leave_unanswered();
-                  }
-                  metrics_.send_refused(outcome.error().code);
-                  request->refuse(outcome.error());
-                });
+  Done<SendOutcome> done = [this, request = std::move(request)](Result<SendOutcome> outcome) {
+    if (outcome) return request->answer(encode_answer(*outcome));
+    // Neither "stored" nor "refused" would be true: the device asks again.
+    if (outcome.error().code == Errc::kOutcomeUnknown) return request->leave_unanswered();
+    metrics_.send_refused(outcome.error().code);
+    request->refuse(outcome.error());
+  };
+  if (order->group != Gid{}) {
+    groups_.run(*std::move(order), std::move(turn), std::move(done));
+  } else {
+    pipeline_.run(*std::move(order), std::move(turn), std::move(done));
+  }
 }
 
 }  // namespace hy::logic

@@ -14,6 +14,10 @@ void forget(SmallVector<Uid, 2>& uids, Uid uid) {
   uids.erase(std::remove(uids.begin(), uids.end(), uid), uids.end());
 }
 
+bool is_one_of_everyone(const Delivery& delivery, Uid uid) {
+  return delivery.everyone != nullptr && std::ranges::binary_search(*delivery.everyone, uid);
+}
+
 Millis remaining(MonoTime deadline, MonoTime now) {
   return std::max(Millis{0}, std::chrono::duration_cast<Millis>(deadline - now));
 }
@@ -47,12 +51,13 @@ void Deliverer::start(Delivery delivery, Uid receiver, FirstResult on_result,
   Pending& row = rows_[number];
   row.delivery = std::move(delivery);
   row.tries = 0;
+  row.results_due = 0;
   row.receiver = receiver;
   row.on_result = std::move(on_result);
   row.on_ack = std::move(on_ack);
   index_.emplace(id, number);
   unanswered_.push_back({clock_.now() + options_.unanswered_after, id});
-  send(id, row, *replica, row.delivery.targets);
+  send(id, row, *replica, row.delivery.targets, row.delivery.everyone != nullptr);
   sync_point("logic.after_deliver_before_result");
 }
 
@@ -76,24 +81,51 @@ std::optional<std::size_t> Deliverer::choose(const Delivery& delivery,
 }
 
 void Deliverer::send(std::uint64_t id, Pending& pending, std::size_t replica,
-                     std::span<const Target> targets) {
+                     std::span<const Target> targets, bool with_everyone) {
   pending.replica = replica;
   ++pending.tries;
   pending.unanswered.clear();
-  for (const Target& target : targets) pending.unanswered.push_back(target.uid);
+  pending.is_resolved = false;
+  if (pending.delivery.everyone == nullptr) {
+    for (const Target& target : targets) pending.unanswered.push_back(target.uid);
+  }
   metrics_.push_sent(pending.tries > 1);
-  router_.deliver(replica, id, pending.delivery, targets,
+  router_.deliver(replica, id, pending.delivery, targets, with_everyone,
                   remaining(pending.delivery.deadline, clock_.now()));
 }
 
-void Deliverer::retry_elsewhere(std::uint64_t id, Pending& pending,
-                                std::span<const Target> targets) {
+void Deliverer::retry_elsewhere(std::uint64_t id, Pending& pending, std::span<const Target> targets,
+                                bool with_everyone) {
   const MonoTime now = clock_.now();
-  if (pending.tries >= kTriesMax || targets.empty() || now >= pending.delivery.deadline) return;
+  const bool is_nobody = targets.empty() && !with_everyone;
+  if (pending.tries >= kTriesMax || is_nobody || now >= pending.delivery.deadline) return;
   sync_point("logic.before_deliver_elsewhere");
   const auto replica = choose(pending.delivery, pending.replica);
   if (!replica) return;
-  send(id, pending, *replica, targets);
+  send(id, pending, *replica, targets, with_everyone);
+}
+
+/// Those of whom nothing was heard. Of a delivery to everyone that is all of them or nobody: the
+/// entries drop what they have already.
+void Deliverer::retry_unanswered(std::uint64_t id, Pending& pending) {
+  if (pending.delivery.everyone == nullptr) {
+    return retry_elsewhere(id, pending, unanswered_targets(pending));
+  }
+  if (!is_settled(pending)) retry_elsewhere(id, pending, pending.delivery.targets, true);
+}
+
+bool Deliverer::is_settled(const Pending& pending) {
+  if (pending.delivery.everyone == nullptr) return pending.unanswered.empty();
+  return pending.is_resolved && pending.results_due == 0;
+}
+
+void Deliverer::count_results(std::size_t replica, Pending& pending, const TargetResult& result) {
+  if (result.result != DeliverResult::kNone) {
+    pending.results_due -= std::min(pending.results_due, result.count);
+    return;
+  }
+  pending.results_due += result.count;
+  if (replica == pending.replica) pending.is_resolved = true;
 }
 
 Targets Deliverer::unanswered_targets(const Pending& pending) {
@@ -117,7 +149,9 @@ void Deliverer::on_results(std::size_t replica, std::uint64_t id,
   Targets unknown;
   bool is_acked = false;
   for (const TargetResult& r : results) {
-    metrics_.push_result(r.result);
+    metrics_.push_result(r.result, r.count);
+    if (pending.delivery.everyone != nullptr) count_results(replica, pending, r);
+    if (r.uid == Uid{}) continue;
     if (r.result == DeliverResult::kAcked ||
         (mutant(Mutant::kRelayedOnWritten) && r.result == DeliverResult::kWritten)) {
       // A device of the sender's own does not make a message RELAYED.
@@ -131,8 +165,10 @@ void Deliverer::on_results(std::size_t replica, std::uint64_t id,
     if (replica != pending.replica) continue;  // that replica was given up already
     forget(pending.unanswered, r.uid);
     const auto asked = std::ranges::find(pending.delivery.targets, r.uid, &Target::uid);
-    if (asked == pending.delivery.targets.end()) continue;
-    unknown.push_back({r.uid, r.slot == 0 ? asked->slots : 1U << (r.slot & 31U)});
+    const bool is_named = asked != pending.delivery.targets.end();
+    if (!is_named && !is_one_of_everyone(pending.delivery, r.uid)) continue;
+    const std::uint32_t slots = is_named ? asked->slots : 0;
+    unknown.push_back({r.uid, r.slot == 0 ? slots : 1U << (r.slot & 31U)});
   }
   if (is_acked && pending.on_ack) {
     finish(it, true);
@@ -142,7 +178,7 @@ void Deliverer::on_results(std::size_t replica, std::uint64_t id,
     for (const Target& still : unanswered_targets(pending)) unknown.push_back(still);
     retry_elsewhere(id, pending, unknown);
   }
-  if (pending.unanswered.empty() && !pending.on_ack) finish(it, false);
+  if (is_settled(pending) && !pending.on_ack) finish(it, false);
 }
 
 void Deliverer::on_replica_down(std::size_t replica) {
@@ -153,8 +189,11 @@ void Deliverer::on_replica_down(std::size_t replica) {
   std::ranges::sort(lost);  // ids rise with time: one conversation's messages keep their order
   for (const std::uint64_t id : lost) {
     Pending& pending = rows_[index_.find(id)->second];
-    retry_elsewhere(id, pending,
-                    pending.on_ack ? pending.delivery.targets : unanswered_targets(pending));
+    if (pending.on_ack) {
+      retry_elsewhere(id, pending, pending.delivery.targets);
+    } else {
+      retry_unanswered(id, pending);
+    }
   }
 }
 
@@ -174,14 +213,15 @@ void Deliverer::tick() {
     if (it == index_.end()) continue;
     forgotten_.push_back({due.at - options_.unanswered_after + options_.forget_after, due.id});
     Pending& pending = rows_[it->second];
-    retry_elsewhere(due.id, pending, unanswered_targets(pending));
+    // A replica that knows how many results there will be lives, and says UNKNOWN in time.
+    if (!pending.is_resolved) retry_unanswered(due.id, pending);
   }
   while (!forgotten_.empty() && forgotten_.front().at <= now) {
     const std::uint64_t id = forgotten_.front().id;
     forgotten_.pop_front();
     const auto it = index_.find(id);
     if (it == index_.end()) continue;
-    if (!rows_[it->second].unanswered.empty()) metrics_.push_unanswered();
+    if (!is_settled(rows_[it->second])) metrics_.push_unanswered();
     finish(it, false);
   }
 }

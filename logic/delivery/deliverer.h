@@ -17,7 +17,8 @@ class Metrics;
 /// message in the log, and sync brings it. One conversation keeps to one replica while that one is
 /// READY (order). Targets answered UNKNOWN, or not answered at all within `unanswered_after`, are
 /// tried at one other replica; never at a third, so that a push storm does not grow when routers
-/// limp (router.md §8).
+/// limp (router.md §8). A delivery to everyone keeps no list of those who answered: the router says
+/// how many results there will be, and names the unknown alone.
 class Deliverer {
  public:
   struct Options {
@@ -51,6 +52,8 @@ class Deliverer {
   struct Pending {
     Delivery delivery;
     SmallVector<Uid, 2> unanswered;
+    bool is_resolved = false;  ///< to everyone: the replica said how many results there will be
+    std::uint64_t results_due = 0;  ///< to everyone: still to come
     std::size_t replica = 0;
     int tries = 0;
     Uid receiver;
@@ -69,9 +72,13 @@ class Deliverer {
   [[nodiscard]] std::optional<std::size_t> choose(const Delivery& delivery,
                                                   std::optional<std::size_t> other_than) const;
   void send(std::uint64_t id, Pending& pending, std::size_t replica,
-            std::span<const Target> targets);
-  void retry_elsewhere(std::uint64_t id, Pending& pending, std::span<const Target> targets);
+            std::span<const Target> targets, bool with_everyone);
+  void retry_elsewhere(std::uint64_t id, Pending& pending, std::span<const Target> targets,
+                       bool with_everyone = false);
+  void retry_unanswered(std::uint64_t id, Pending& pending);
   [[nodiscard]] static Targets unanswered_targets(const Pending& pending);
+  void count_results(std::size_t replica, Pending& pending, const TargetResult& result);
+  [[nodiscard]] static bool is_settled(const Pending& pending);
   void finish(Index::iterator it, bool acked);
 
   RouterPort& router_;

@@ -12,11 +12,46 @@ constexpr Millis kReceiptDeadline{2'000};
 }  // namespace
 
 void Receipts::confirmed(const Confirmation& c) {
-  // The entry is not believed further than this: both people belong to the pair, and nobody
+  // The entry is not believed further than this: both people belong to the conversation, and nobody
   // confirms his own message to himself.
-  const bool is_sound = c.seq.value() > 0 && !c.conversation.is_group() &&
-                        c.conversation.has(c.sender) && c.conversation.has(c.by);
-  if (!is_sound || c.sender == c.by) return;
+  if (c.seq.value() == 0 || c.sender == c.by) return;
+  if (c.conversation.is_group()) return confirmed_in_group(c);
+  if (c.conversation.has(c.sender) && c.conversation.has(c.by)) earned(c);
+}
+
+void Receipts::confirmed_in_group(const Confirmation& c) {
+  const GroupFactsCache::Entry* known = groups_.find(Gid{c.conversation.lo});
+  if (known != nullptr && earns(*known->group, c)) return earned(c);
+  // The group was changed through another logic, or was never asked for here.
+  if (known == nullptr || !groups_.is_young(*known)) hold(c);
+}
+
+void Receipts::hold(const Confirmation& c) {
+  if (held_count_ >= kHeldMax) return;
+  const Gid gid{c.conversation.lo};
+  const auto [held, first] = held_.try_emplace(gid);
+  held->second.push_back(c);
+  ++held_count_;
+  if (!first) return;
+  groups_.ask(gid, {clock_.now() + kReceiptDeadline, c.trace},
+              [this, gid](const Result<GroupPtr>& group) { answered(gid, group); });
+}
+
+void Receipts::answered(Gid gid, const Result<GroupPtr>& group) {
+  const auto waiting = held_.extract(gid);
+  held_count_ -= waiting.mapped().size();
+  if (!group) return;
+  for (const Confirmation& c : waiting.mapped()) {
+    if (earns(**group, c)) earned(c);
+  }
+}
+
+bool Receipts::earns(const KnownGroup& group, const Confirmation& c) const {
+  return group.facts.members.size() <= group_members_max_ && group.member(c.sender) != nullptr &&
+         group.member(c.by) != nullptr;
+}
+
+void Receipts::earned(const Confirmation& c) {
   trace_.mark(c.conversation, c.seq, Rung::kConfirmed, clock_.now());
   add(c.sender, {c.conversation, c.seq, c.by, c.by_slot, ReceiptKind::kDelivered});
 }

@@ -6,6 +6,7 @@
 #include "common/flat/small_vector.h"
 #include "logic/command/client_body.h"
 #include "logic/delivery/deliverer.h"
+#include "logic/delivery/group_directory.h"
 #include "logic/delivery/trace_ring.h"
 
 namespace hy::logic {
@@ -21,11 +22,21 @@ struct Confirmation {
 };
 
 /// Tells senders what was delivered and read: one RECEIPT notification per sender and turn of the
-/// loop, whatever was confirmed in it. No read of the store.
+/// loop, whatever was confirmed in it. No read of the store, but for the members of a group that is
+/// not known here.
 class Receipts {
  public:
-  Receipts(Deliverer& deliverer, TraceRing& trace, const Clock& clock)
-      : deliverer_(deliverer), trace_(trace), clock_(clock) {}
+  /// Of confirmations that wait for a group's members; more are dropped.
+  static constexpr std::size_t kHeldMax = 8'192;
+
+  /// group_members_max: larger groups get none.
+  Receipts(Deliverer& deliverer, TraceRing& trace, GroupDirectory& groups, const Clock& clock,
+           std::size_t group_members_max)
+      : deliverer_(deliverer),
+        trace_(trace),
+        groups_(groups),
+        clock_(clock),
+        group_members_max_(group_members_max) {}
 
   void confirmed(const Confirmation& confirmation);
   /// `by` read the pair up to `seq`: told to the other person.
@@ -34,17 +45,26 @@ class Receipts {
   void flush();
 
  private:
+  void confirmed_in_group(const Confirmation& confirmation);
+  void hold(const Confirmation& confirmation);
+  void answered(Gid gid, const Result<GroupPtr>& group);
+  [[nodiscard]] bool earns(const KnownGroup& group, const Confirmation& confirmation) const;
+  void earned(const Confirmation& confirmation);
   void add(Uid to, const ReceiptItem& item);
 
   Deliverer& deliverer_;
   TraceRing& trace_;
+  GroupDirectory& groups_;
   const Clock& clock_;
+  std::size_t group_members_max_;
   struct Line {
     Uid to;
     SmallVector<ReceiptItem, 1> items;
   };
   std::vector<Line> lines_;  ///< senders in the order of their first item: no map order leaks out
   FlatMap<Uid, std::size_t> line_of_;
+  FlatMap<Gid, std::vector<Confirmation>> held_;  ///< until the group's members are known
+  std::size_t held_count_ = 0;
 };
 
 }  // namespace hy::logic

@@ -7,12 +7,16 @@
 
 namespace hy::logic {
 
-Targets pair_targets(Uid receiver, Uid sender, Slot sender_slot) {
+std::uint32_t slots_but(Slot slot) {
   std::uint32_t others = 0;
-  for (std::uint32_t slot = 1; slot <= kSlotMax; ++slot) {
-    if (slot != static_cast<std::uint32_t>(sender_slot)) others |= 1U << slot;
+  for (std::uint32_t other = 1; other <= kSlotMax; ++other) {
+    if (other != static_cast<std::uint32_t>(slot)) others |= 1U << other;
   }
-  return {{receiver, 0}, {sender, others}};
+  return others;
+}
+
+Targets pair_targets(Uid receiver, Uid sender, Slot sender_slot) {
+  return {{receiver, 0}, {sender, slots_but(sender_slot)}};
 }
 
 Status Relay::may_relay(ConversationId pair, Uid sender) const {

@@ -37,6 +37,9 @@ class Relay {
   std::optional<MonoTime> away_since_;
 };
 
+/// A target's mask: all slots but this one.
+std::uint32_t slots_but(Slot slot);
+
 /// The receiver on all devices, the sender on all others.
 Targets pair_targets(Uid receiver, Uid sender, Slot sender_slot);
 

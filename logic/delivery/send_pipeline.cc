@@ -129,13 +129,7 @@ void SendPipeline::on_stored(const OpPtr& op, const Appended& stored) {
   sync_point("logic.after_stored_before_ack");
   p_.relay.store_answered();
   const MonoTime now = p_.clock.now();
-  p_.trace.stored(op->trace, stored.seq, now);
-  if (TraceRing::Row* row = p_.trace.row(op->trace); row != nullptr) {
-    row->repeat = stored.repeat;
-    row->lane_wait_us = stored.lane_wait_us;
-    row->commit_us = stored.commit_us;
-    row->batch = stored.batch;
-  }
+  p_.trace.stored(op->trace, stored, now);
   p_.metrics.send_stored(now - op->began, stored.repeat);
   op->done(SendOutcome{.conversation = op->order.conversation,
                        .relayed = false,

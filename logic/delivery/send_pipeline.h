@@ -16,12 +16,13 @@ namespace hy::logic {
 
 class Rates;
 
-/// One message of a pair, its own rules already checked.
+/// One message, its own rules already checked.
 struct SendOrder {
   ConversationId conversation{};
   Uid sender{};
   Slot sender_slot = Slot::kNone;
   Uid receiver{};
+  Gid group{};  ///< instead of a receiver: for GroupSend
   ClientMsgId client_msg_id{};
   std::optional<ClientMsgId> after{};
   std::uint32_t kind = 0;

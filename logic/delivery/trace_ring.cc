@@ -64,6 +64,16 @@ void TraceRing::stored(Ref ref, Seq seq, MonoTime at) {
   mark(ref, Rung::kStored, at);
 }
 
+void TraceRing::stored(Ref ref, const Appended& stored, MonoTime at) {
+  this->stored(ref, stored.seq, at);
+  Row* found = row(ref);
+  if (found == nullptr) return;
+  found->repeat = stored.repeat;
+  found->lane_wait_us = stored.lane_wait_us;
+  found->commit_us = stored.commit_us;
+  found->batch = stored.batch;
+}
+
 void TraceRing::mark(ConversationId conversation, Seq seq, Rung rung, MonoTime at) {
   const Ref ref{by_position_[place(conversation, seq)]};
   const Row* found = row(ref);

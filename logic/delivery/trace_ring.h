@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "logic/ports/types.h"
+#include "logic/ports/message_log_port.h"
 
 namespace hy::logic {
 
@@ -56,6 +56,7 @@ class TraceRing {
   [[nodiscard]] Row* row(Ref ref);
   void mark(Ref ref, Rung rung, MonoTime at);
   void stored(Ref ref, Seq seq, MonoTime at);
+  void stored(Ref ref, const Appended& stored, MonoTime at);
   /// A rung that is known by position only. Nothing when the message is not held.
   void mark(ConversationId conversation, Seq seq, Rung rung, MonoTime at);
 

@@ -65,6 +65,10 @@ class LruMap {
   }
 
   [[nodiscard]] std::size_t size() const { return index_.size(); }
+  /// The key that was not used for the longest time; nullptr: empty.
+  [[nodiscard]] const Key* oldest() const {
+    return oldest_ == kNone ? nullptr : &rows_[oldest_].key;
+  }
 
  private:
   using Number = std::uint32_t;

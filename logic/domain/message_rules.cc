@@ -13,6 +13,11 @@ bool is_known_kind(std::uint32_t kind) {
 
 }  // namespace
 
+bool is_storable_id(std::uint64_t id) {
+  constexpr auto kIdMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
+  return id > 0 && id <= kIdMax;
+}
+
 Status check_draft(const SendDraft& draft) {
   if (draft.id_bytes != sizeof(ClientMsgId::bytes)) {
     return fail(Errc::kMalformedBody, "client_msg_id has 16 bytes");
@@ -22,11 +27,12 @@ Status check_draft(const SendDraft& draft) {
   }
   if (!is_known_kind(draft.kind)) return fail(Errc::kMalformedBody, "kind is 1, 2 or 16 and above");
   if (draft.body_bytes > limits::kMessageBodyBytesMax) return fail(Errc::kBodyTooLarge);
-  // The store's integers are signed: 64-bit ids above 2^63-1 name nobody.
-  constexpr auto kUidMax = static_cast<std::uint64_t>(std::numeric_limits<std::int64_t>::max());
-  if (draft.receiver.value() == 0 || draft.receiver.value() > kUidMax) {
-    return fail(Errc::kUnknownUser);
+  if (draft.group != Gid{}) {
+    if (draft.receiver != Uid{}) return fail(Errc::kMalformedBody, "to_uid or to_gid, not both");
+    if (!is_storable_id(draft.group.value())) return fail(Errc::kNotMember);
+    return {};
   }
+  if (!is_storable_id(draft.receiver.value())) return fail(Errc::kUnknownUser);
   if (draft.receiver == draft.sender) return fail(Errc::kSelfSend);
   return {};
 }

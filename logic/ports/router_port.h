@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
+#include <vector>
 
 #include "common/flat/small_vector.h"
 #include "logic/ports/types.h"
@@ -23,8 +25,12 @@ struct Delivery {
   Uid sender{};
   std::optional<ClientMsgId> client_msg_id{};
   Targets targets{};
-  bool numbered = false;   ///< takes a push number and waits for PUSH_ACK
-  bool until_ack = false;  ///< a second result `acked` is wanted
+  /// Many people at once, on all slots unless `targets` names them too: one list for all messages
+  /// of a group as long as nobody comes or goes. Results are counted then (DeliverResults).
+  std::shared_ptr<const std::vector<Uid>> everyone{};
+  bool no_receipt = false;  ///< PUSH_ACK ends at the entry
+  bool numbered = false;    ///< takes a push number and waits for PUSH_ACK
+  bool until_ack = false;   ///< a second result `acked` is wanted
   MonoTime deadline{};
   TraceId trace{};
 };
@@ -38,10 +44,13 @@ enum class DeliverResult : std::uint8_t {
   kUnknown = 4,
   kAcked = 5,
 };
+/// Of a delivery to everyone only kUnknown names a person. The rest has uid 0 and a count; kNone
+/// with it says how many results there will be, those beside it included.
 struct TargetResult {
   Uid uid{};
   std::uint32_t slot = 0;  ///< 0: the whole target
   DeliverResult result = DeliverResult::kNone;
+  std::uint64_t count = 1;
 };
 
 struct KickOrder {
@@ -63,9 +72,10 @@ class RouterPort {
   [[nodiscard]] virtual bool is_up(std::size_t replica) const = 0;
   /// Up, and the replica said READY: its "gone" counts.
   [[nodiscard]] virtual bool is_ready(std::size_t replica) const = 0;
-  /// Precondition: is_up(replica). id 0: no result wanted.
+  /// Precondition: is_up(replica). id 0: no result wanted. `targets`, and `everyone` of the
+  /// delivery if with_everyone, are who is meant.
   virtual void deliver(std::size_t replica, std::uint64_t id, const Delivery& delivery,
-                       std::span<const Target> targets, Millis remaining) = 0;
+                       std::span<const Target> targets, bool with_everyone, Millis remaining) = 0;
   /// To every replica that is up; idempotent, fenced by the epoch.
   virtual void kick(const KickOrder& order) = 0;
 };

@@ -46,6 +46,21 @@ struct PairFacts {
   std::uint64_t member_version = 0;
 };
 
+struct GroupMember {
+  Uid uid{};
+  bool is_owner = false;
+  Seq join_seq{};  ///< sees nothing below
+  friend bool operator==(const GroupMember&, const GroupMember&) = default;
+};
+
+/// What logic judges a group's message by, and whom it pushes to.
+struct GroupFacts {
+  Gid gid{};  ///< 0: no such group
+  std::string name{};
+  std::vector<GroupMember> members{};  ///< ascending uid
+  std::uint64_t member_version = 0;
+};
+
 struct ConversationRow {
   ConversationId conversation{};
   Seq head{};
@@ -54,6 +69,8 @@ struct ConversationRow {
   Seq peer_read{};
   std::uint32_t unread = 0;
   std::optional<StoredMessage> last{};
+  std::string group_name{};  ///< groups
+  Seq join_seq{};            ///< groups
 };
 
 struct UserEvent {

@@ -117,6 +117,47 @@ void DasClient::set_block(Uid uid, Uid peer, bool on, CallContext context, Done<
         });
 }
 
+void DasClient::create_group(const NewGroup& group, CallContext context, Done<GroupChanged> done) {
+  Call call;
+  pb::CreateGroup& out = *call.mutable_create_group();
+  out.set_owner(group.owner.value());
+  out.set_name(group.name);
+  for (const Uid uid : group.members) out.add_members(uid.value());
+  out.set_creation_id(group.creation_id);
+  out.set_members_max(group.members_max);
+  start(std::move(call), hash_of(group.owner), context, std::move(done),
+        [](CallAnswer& a) -> Result<GroupChanged> {
+          if (!a.has_group_changed()) return wrong_answer();
+          return group_changed_of(*a.mutable_group_changed());
+        });
+}
+
+void DasClient::open_group(Gid gid, CallContext context, Done<GroupFacts> done) {
+  Call call;
+  call.mutable_open_group()->set_gid(gid.value());
+  start(std::move(call), hash_of(ConversationId::group(gid)), context, std::move(done),
+        [](CallAnswer& a) -> Result<GroupFacts> {
+          if (!a.has_group_facts()) return wrong_answer();
+          return facts_of(*a.mutable_group_facts());
+        });
+}
+
+void DasClient::change_group(const GroupChange& change, CallContext context,
+                             Done<GroupChanged> done) {
+  Call call;
+  pb::ChangeGroup& out = *call.mutable_change_group();
+  out.set_gid(change.gid.value());
+  out.set_actor(change.actor.value());
+  for (const Uid uid : change.add) out.add_add(uid.value());
+  for (const Uid uid : change.remove) out.add_remove(uid.value());
+  out.set_members_max(change.members_max);
+  start(std::move(call), hash_of(ConversationId::group(change.gid)), context, std::move(done),
+        [](CallAnswer& a) -> Result<GroupChanged> {
+          if (!a.has_group_changed()) return wrong_answer();
+          return group_changed_of(*a.mutable_group_changed());
+        });
+}
+
 void DasClient::begin_login(Uid uid, const std::string& name, const std::string& peer_ip,
                             CallContext context, Done<LoginFacts> done) {
   Call call;

@@ -10,6 +10,7 @@
 #include "common/rpc/stream.h"
 #include "hy/das/v1/logic_stream.pb.h"
 #include "logic/ports/account_port.h"
+#include "logic/ports/group_port.h"
 #include "logic/ports/message_log_port.h"
 #include "logic/ports/relation_port.h"
 
@@ -22,7 +23,10 @@ class Metrics;
 /// All calls are idempotent, so one that was on a lost stream, or that a das could not serve, is
 /// sent once to another das, within the retry budget. What remains unknown is reported as unknown.
 /// Thread: loop.
-class DasClient final : public MessageLogPort, public RelationPort, public AccountPort {
+class DasClient final : public MessageLogPort,
+                        public RelationPort,
+                        public GroupPort,
+                        public AccountPort {
  public:
   struct Options {
     Millis call_within{2'000};
@@ -64,6 +68,10 @@ class DasClient final : public MessageLogPort, public RelationPort, public Accou
 
   void open_pair(ConversationId pair, CallContext call, Done<PairFacts> done) override;
   void set_block(Uid uid, Uid peer, bool on, CallContext call, Done<PairFacts> done) override;
+
+  void create_group(const NewGroup& group, CallContext call, Done<GroupChanged> done) override;
+  void open_group(Gid gid, CallContext call, Done<GroupFacts> done) override;
+  void change_group(const GroupChange& change, CallContext call, Done<GroupChanged> done) override;
 
   void begin_login(Uid uid, const std::string& name, const std::string& peer_ip, CallContext call,
                    Done<LoginFacts> done) override;

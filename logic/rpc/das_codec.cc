@@ -1,5 +1,7 @@
 #include "logic/rpc/das_codec.h"
 
+#include <algorithm>
+
 #include "logic/ports/id_bytes.h"
 
 namespace hy::logic {
@@ -39,6 +41,8 @@ Result<ConversationRow> row_of(pb::ConversationRow& in) {
   if (in.has_last()) {
     HY_TRY(out.last, message_of(*in.mutable_last()));
   }
+  out.group_name = std::move(*in.mutable_group_name());
+  out.join_seq = Seq{in.join_seq()};
   return out;
 }
 
@@ -112,6 +116,33 @@ PairFacts facts_of(const pb::PairFacts& in) {
           .a_blocks_b = in.a_blocks_b(),
           .b_blocks_a = in.b_blocks_a(),
           .member_version = in.member_version()};
+}
+
+GroupFacts facts_of(pb::GroupFacts& in) {
+  GroupFacts out;
+  out.gid = Gid{in.gid()};
+  out.name = std::move(*in.mutable_name());
+  out.member_version = in.member_version();
+  out.members.reserve(static_cast<std::size_t>(in.members_size()));
+  for (const pb::GroupMemberRow& row : in.members()) {
+    out.members.push_back({Uid{row.uid()}, row.owner(), Seq{row.join_seq()}});
+  }
+  // Membership is looked up by bisection: an order that is not there must not hide anybody.
+  if (!std::ranges::is_sorted(out.members, {}, &GroupMember::uid)) {
+    std::ranges::sort(out.members, {}, &GroupMember::uid);
+  }
+  return out;
+}
+
+Result<GroupChanged> group_changed_of(pb::GroupChanged& in) {
+  if (in.facts().gid() == 0) return broken("a changed group without a number");
+  GroupChanged out;
+  out.facts = facts_of(*in.mutable_facts());
+  if (in.has_event()) {
+    HY_TRY(out.event, message_of(*in.mutable_event()));
+  }
+  for (const std::uint64_t uid : in.removed()) out.removed.emplace_back(uid);
+  return out;
 }
 
 Result<Slice> slice_of(pb::Slice& in) {

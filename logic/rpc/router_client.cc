@@ -9,6 +9,7 @@ namespace {
 
 constexpr std::size_t kDeliverOverheadBytes = 128;
 constexpr std::size_t kKickBytes = 96;
+constexpr std::size_t kUidBytes = 9;
 constexpr int kOutcomeNumbers = 3;
 
 }  // namespace
@@ -58,8 +59,12 @@ void RouterClient::on_batch(std::size_t replica, pb::RouterAnswerBatch& batch) {
   }
 }
 
-/// A result of a newer router counts as unknown.
+/// A result of a newer router counts as unknown. uid 0: counted ones, `slot` says how many.
 void RouterClient::add_result(std::uint64_t uid, std::uint64_t slot, std::uint64_t result) {
+  if (uid == 0) {
+    if (result <= 5) results_.push_back({Uid{}, 0, static_cast<DeliverResult>(result), slot});
+    return;
+  }
   const bool is_known = result >= 1 && result <= 5;
   results_.push_back({Uid{uid}, static_cast<std::uint32_t>(slot),
                       is_known ? static_cast<DeliverResult>(result) : DeliverResult::kUnknown});
@@ -82,7 +87,7 @@ bool RouterClient::is_ready(std::size_t replica) const {
 }
 
 void RouterClient::deliver(std::size_t replica, std::uint64_t id, const Delivery& delivery,
-                           std::span<const Target> targets, Millis remaining) {
+                           std::span<const Target> targets, bool with_everyone, Millis remaining) {
   const Out& stream = replicas_[replica].stream;
   pb::Deliver& out = *stream.next().add_delivers();
   out.set_id(id);
@@ -103,7 +108,17 @@ void RouterClient::deliver(std::size_t replica, std::uint64_t id, const Delivery
   out.set_numbered(delivery.numbered);
   out.set_until_ack(delivery.until_ack);
   out.set_trace(delivery.trace.value());
-  stream.queued(delivery.body.size() + kDeliverOverheadBytes);
+  out.set_no_receipt(delivery.no_receipt);
+  out.set_brief(delivery.everyone != nullptr);
+  std::size_t bytes = delivery.body.size() + kDeliverOverheadBytes;
+  if (with_everyone) {
+    const std::vector<Uid>& everyone = *delivery.everyone;
+    auto& uids = *out.mutable_everyone();
+    uids.Reserve(static_cast<int>(everyone.size()));
+    for (const Uid uid : everyone) uids.AddAlreadyReserved(uid.value());
+    bytes += everyone.size() * kUidBytes;
+  }
+  stream.queued(bytes);
 }
 
 void RouterClient::kick(const KickOrder& order) {

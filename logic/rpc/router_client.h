@@ -31,7 +31,7 @@ class RouterClient final : public RouterPort {
   [[nodiscard]] bool is_up(std::size_t replica) const override;
   [[nodiscard]] bool is_ready(std::size_t replica) const override;
   void deliver(std::size_t replica, std::uint64_t id, const Delivery& delivery,
-               std::span<const Target> targets, Millis remaining) override;
+               std::span<const Target> targets, bool with_everyone, Millis remaining) override;
   void kick(const KickOrder& order) override;
 
  private:

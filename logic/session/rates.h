@@ -10,8 +10,17 @@
 namespace hy::logic {
 
 /// Which budget of its user a command draws on.
-enum class RateClass : std::uint8_t { kNone, kSend, kRead, kSync, kPull, kQuery, kRelay };
-inline constexpr std::size_t kRateClasses = 7;
+enum class RateClass : std::uint8_t {
+  kNone,
+  kSend,
+  kRead,
+  kSync,
+  kPull,
+  kQuery,
+  kRelay,
+  kNewGroup
+};
+inline constexpr std::size_t kRateClasses = 8;
 
 /// `per_second` on average, `burst` at once. per_second 0 = unlimited.
 struct RateLimit {
@@ -19,8 +28,8 @@ struct RateLimit {
   std::uint32_t burst = 1;
 };
 
-/// Per-user rates. A hint like every cache: a user that was pushed out of the table starts anew,
-/// and each logic counts for itself (an entry keeps a session to one logic).
+/// Rates of users and of groups. A hint like every cache: whoever was pushed out of the table
+/// starts anew, and each logic counts for itself (an entry keeps a session to one logic).
 class Rates {
  public:
   struct Limits {
@@ -30,13 +39,18 @@ class Rates {
     RateLimit pull{5, 30};
     RateLimit query{5, 30};
     RateLimit relay{2, 20};
+    RateLimit new_group{10.0 / 60, 5};
+    RateLimit group{10, 20};  ///< messages into one group, from whomever
   };
-  Rates(const Limits& limits, std::size_t users_max);
+  Rates(const Limits& limits, std::size_t users_max, std::size_t groups_max);
 
   /// kRateLimited with retry_after when the user's budget of the class is spent.
   Status take(RateClass rate_class, Uid uid, MonoTime now);
   /// The stricter one while the store is down.
   Status take_relay(Uid uid, MonoTime now) { return take(RateClass::kRelay, uid, now); }
+  /// kRateLimited with retry_after when so much was said in the group: one message there costs as
+  /// many deliveries as it has members.
+  Status take_group(Gid gid, MonoTime now);
 
  private:
   /// Generic cell rate algorithm (ITU-T I.371): one time stamp a budget instead of a counter and a
@@ -45,8 +59,13 @@ class Rates {
     std::chrono::nanoseconds interval{0};  ///< 0 = unlimited
     std::chrono::nanoseconds tolerance{0};
   };
+  [[nodiscard]] static Limit limit_of(RateLimit limit);
+  [[nodiscard]] static Status take(const Limit& limit, MonoTime& next, MonoTime now);
+
   std::array<Limit, kRateClasses> limits_{};
+  Limit group_;
   LruMap<Uid, std::array<MonoTime, kRateClasses>> next_;
+  LruMap<Gid, MonoTime> next_of_group_;
 };
 
 }  // namespace hy::logic

@@ -10,6 +10,7 @@ namespace {
 
 /// As many reads from memory as a core keeps under way, and a little more.
 constexpr std::size_t kFetchAhead = 64;
+constexpr std::size_t kResults = static_cast<std::size_t>(DeliverResult::kAcked) + 1;
 
 }  // namespace
 
@@ -68,9 +69,11 @@ void DeliverFanout::deliver(LogicId logic, const Delivery& delivery,
   link_.observe(now);
   found_.clear();
   outcomes_.clear();
+  forwarded_ = 0;
   for (const Target& target : targets.first(std::min(targets.size(), kFetchAhead)))
     table_.prefetch(target.uid);
   for (std::size_t i = 0; i < targets.size(); ++i) {
+    if (i + kFetchAhead < targets.size()) table_.prefetch(targets[i + kFetchAhead].uid);
     if (i < rules_.targets_max) {
       resolve(targets[i], now);
     } else {
@@ -79,9 +82,8 @@ void DeliverFanout::deliver(LogicId logic, const Delivery& delivery,
   }
   sync_point("router.after_resolve_before_forward");
   // One forward an entry, in the order of their numbers.
-  if (found_.size() > 1) {
-    std::ranges::sort(found_, {}, [](const Found& f) { return std::pair(f.entry, f.place); });
-  }
+  const auto by_entry = [](const Found& f) { return std::pair(f.entry, f.place); };
+  if (!std::ranges::is_sorted(found_, {}, by_entry)) std::ranges::sort(found_, {}, by_entry);
   for (auto first = found_.begin(); first != found_.end();) {
     const auto last = std::find_if(first, found_.end(),
                                    [first](const Found& f) { return f.entry != first->entry; });
@@ -89,7 +91,19 @@ void DeliverFanout::deliver(LogicId logic, const Delivery& delivery,
     first = last;
   }
   for (const TargetOutcome& outcome : outcomes_) count(outcome.result);
-  if (delivery.id != 0 && !outcomes_.empty()) logics_.results(logic, delivery.id, outcomes_);
+  if (delivery.id == 0) return;
+  if (delivery.brief) return answer_brief(logic, delivery.id);
+  if (!outcomes_.empty()) logics_.results(logic, delivery.id, outcomes_);
+}
+
+/// Always something: it shows that this replica took the delivery.
+void DeliverFanout::answer_brief(LogicId logic, std::uint64_t delivery_id) {
+  const std::size_t all = outcomes_.size() + forwarded_;
+  std::erase_if(outcomes_, [](const TargetOutcome& o) { return o.result == DeliverResult::kGone; });
+  const std::size_t gone = all - forwarded_ - outcomes_.size();
+  outcomes_.insert(outcomes_.begin(), {Uid{}, Slot::kNone, DeliverResult::kNone, all});
+  if (gone > 0) outcomes_.push_back({Uid{}, Slot::kNone, DeliverResult::kGone, gone});
+  logics_.results(logic, delivery_id, outcomes_);
 }
 
 void DeliverFanout::forward(LogicId logic, const Delivery& delivery, std::span<const Found> legs,
@@ -105,6 +119,7 @@ void DeliverFanout::forward(LogicId logic, const Delivery& delivery, std::span<c
   }
   stats_.answers_found += legs.size();
   ++stats_.forwards;
+  forwarded_ += legs.size();
   conns_.clear();
   for (const Found& f : legs) conns_.push_back(f.leg.conn);
   if (!wants_result) {
@@ -122,7 +137,9 @@ void DeliverFanout::forward(LogicId logic, const Delivery& delivery, std::span<c
   row.logic = logic;
   row.delivery_id = delivery.id;
   row.entry = entry;
-  row.until_ack = delivery.until_ack;
+  row.until_ack = delivery.until_ack && !delivery.brief;
+  row.brief = delivery.brief;
+  row.open = legs.size();
   row.deadline = now + left;
   row.ack_deadline = now + std::max(left, rules_.ack_wait);
   row.legs.clear();
@@ -158,6 +175,15 @@ void DeliverFanout::on_results(EntryId entry, std::uint64_t id,
   }
   Pending& pending = rows_[found->second];
   outcomes_.clear();
+  const LogicId logic = pending.logic;
+  const std::uint64_t delivery_id = pending.delivery_id;
+  if (pending.brief) {
+    take_brief(pending, outcomes);
+    if (pending.open == 0) release(id);
+    sync_point("router.result_before_logic");
+    if (!outcomes_.empty()) logics_.results(logic, delivery_id, outcomes_);
+    return;
+  }
   for (const ConnOutcome& outcome : outcomes) {
     const auto leg = std::ranges::find(pending.legs, outcome.conn, &Leg::conn);
     const bool is_ack = outcome.result == DeliverResult::kAcked;
@@ -175,17 +201,51 @@ void DeliverFanout::on_results(EntryId entry, std::uint64_t id,
                                                       result == DeliverResult::kQueued);
     leg->over = !ack_may_follow;
   }
-  const LogicId logic = pending.logic;
-  const std::uint64_t delivery_id = pending.delivery_id;
   if (std::ranges::all_of(pending.legs, &Leg::over)) release(id);
   sync_point("router.result_before_logic");
   if (!outcomes_.empty()) logics_.results(logic, delivery_id, outcomes_);
 }
 
+/// Named connections are found again, which is for the few that are gone; the others are counted.
+void DeliverFanout::take_brief(Pending& pending, std::span<const ConnOutcome> outcomes) {
+  std::array<std::uint64_t, kResults> counts{};
+  for (const ConnOutcome& outcome : outcomes) {
+    const bool valid =
+        outcome.result > DeliverResult::kNone && outcome.result < DeliverResult::kAcked;
+    const std::uint64_t n = std::min<std::uint64_t>(outcome.count, pending.open);
+    auto leg = pending.legs.end();
+    if (outcome.conn != ConnId{}) leg = std::ranges::find(pending.legs, outcome.conn, &Leg::conn);
+    const bool is_known = outcome.conn == ConnId{} || (leg != pending.legs.end() && !leg->over);
+    if (!valid || !is_known || n == 0) {
+      ++stats_.results_late;
+      continue;
+    }
+    pending.open -= n;
+    DeliverResult result = outcome.result;
+    if (leg != pending.legs.end()) {
+      leg->over = true;
+      result = true_result(pending, *leg, outcome.result);
+      if (result == DeliverResult::kUnknown) {
+        outcomes_.push_back({leg->uid, leg->slot, result});
+        count(result);
+        continue;
+      }
+    }
+    count(result, n);
+    counts[static_cast<std::size_t>(result)] += n;
+  }
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    if (counts[i] == 0) continue;
+    outcomes_.push_back({Uid{}, Slot::kNone, static_cast<DeliverResult>(i), counts[i]});
+  }
+}
+
+/// Of a brief forward whose results came in part it is not known whose they were: all that are not
+/// known to be gone count as unknown, and the devices drop what they have.
 void DeliverFanout::fail_unanswered(Pending& pending) {
   outcomes_.clear();
   for (Leg& leg : pending.legs) {
-    if (leg.answered) continue;
+    if (leg.answered || leg.over) continue;
     leg.answered = true;
     leg.over = true;
     outcomes_.push_back({leg.uid, leg.slot, DeliverResult::kUnknown});

@@ -39,8 +39,10 @@ struct FanoutRules {
 };
 
 /// Targets → one forward per entry → results per connection → results per (uid, slot), router.md
-/// §8. Says "gone" only when this replica is READY and has no live row. One thread; time is an
-/// argument.
+/// §8. Of a brief delivery (a group's) logic is told how many results there will be, then their
+/// counts, and by name only who is unknown: it does nothing with the rest, and five hundred results
+/// cost more than five hundred pushes. Says "gone" only when this replica is READY and has no live
+/// row. One thread; time is an argument.
 class DeliverFanout {
  public:
   DeliverFanout(FanoutRules rules, const PlacementTable& table, const LeaseTable& leases,
@@ -49,8 +51,9 @@ class DeliverFanout {
   void deliver(LogicId logic, const Delivery& delivery, std::span<const Target> targets,
                MonoTime now);
   struct ConnOutcome {
-    ConnId conn;
+    ConnId conn;  ///< 0: `count` connections of a brief forward
     DeliverResult result = DeliverResult::kNone;
+    std::uint64_t count = 1;
   };
   /// An entry's answer to forward `id`.
   void on_results(EntryId entry, std::uint64_t id, std::span<const ConnOutcome> outcomes,
@@ -76,6 +79,8 @@ class DeliverFanout {
     std::uint64_t delivery_id = 0;
     EntryId entry;
     bool until_ack = false;
+    bool brief = false;
+    std::size_t open = 0;  ///< brief: connections without a result
     MonoTime deadline{};
     MonoTime ack_deadline{};
     SmallVector<Leg, 2> legs;
@@ -94,6 +99,8 @@ class DeliverFanout {
                                           DeliverResult said) const;
   void count(DeliverResult result, std::uint64_t n = 1);
   void fail_unanswered(Pending& pending);
+  void answer_brief(LogicId logic, std::uint64_t delivery_id);
+  void take_brief(Pending& pending, std::span<const ConnOutcome> outcomes);
   void release(std::uint64_t id);
 
   FanoutRules rules_;
@@ -111,6 +118,7 @@ class DeliverFanout {
   std::vector<Found> found_;
   std::vector<ConnId> conns_;
   std::vector<TargetOutcome> outcomes_;
+  std::size_t forwarded_ = 0;
   std::vector<std::uint64_t> expired_;
 };
 

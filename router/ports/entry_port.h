@@ -36,6 +36,8 @@ struct Delivery {
   bool until_ack = false;
   std::uint64_t trace = 0;
   bool ephemeral = false;
+  bool no_receipt = false;
+  bool brief = false;  ///< results may be counted: many people are meant
 };
 
 /// What a replica sends on the stream that an entry opened. Calls for an entry without a stream do

@@ -24,6 +24,7 @@ struct TargetOutcome {
   Uid uid;
   Slot slot = Slot::kNone;  ///< kNone: the whole target
   DeliverResult result = DeliverResult::kNone;
+  std::uint64_t count = 1;  ///< with uid 0: so many of a brief delivery; kNone: results to come
   friend bool operator==(const TargetOutcome&, const TargetOutcome&) = default;
 };
 

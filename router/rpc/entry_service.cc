@@ -160,7 +160,12 @@ class EntryService::EntryStream final : public rpc::Handler<Out, In> {
     }
   }
 
+  /// conn 0: counted ones, the result stands in the low three bits.
   void add(std::uint64_t conn, std::uint64_t result) {
+    if (conn == 0) {
+      outcomes_.push_back({ConnId{}, static_cast<DeliverResult>(result & 7U), result >> 3U});
+      return;
+    }
     outcomes_.push_back({ConnId{conn}, result > UINT8_MAX ? DeliverResult::kNone
                                                           : static_cast<DeliverResult>(result)});
   }
@@ -244,12 +249,15 @@ void EntryService::forward(EntryId entry, std::uint64_t id, const Delivery& deli
   if (!delivery.client_msg_id.empty()) {
     out.set_client_msg_id(delivery.client_msg_id.data(), delivery.client_msg_id.size());
   }
-  for (const ConnId conn : conns) out.add_conns(conn.value());
+  out.mutable_conns()->Reserve(static_cast<int>(conns.size()));
+  for (const ConnId conn : conns) out.mutable_conns()->AddAlreadyReserved(conn.value());
   out.set_remaining_ms(delivery.remaining_ms);
   out.set_numbered(delivery.numbered);
   out.set_until_ack(delivery.until_ack);
   out.set_trace(delivery.trace);
   out.set_ephemeral(delivery.ephemeral);
+  out.set_no_receipt(delivery.no_receipt);
+  out.set_brief(delivery.brief);
   stream.queued(delivery.body.size() + kForwardOverheadBytes + conns.size() * sizeof(ConnId));
 }
 

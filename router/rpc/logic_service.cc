@@ -1,5 +1,6 @@
 #include "router/rpc/logic_service.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "common/base/check.h"
@@ -79,11 +80,19 @@ class LogicService::LogicStream final : public rpc::Handler<Out, In> {
                             .numbered = in.numbered(),
                             .until_ack = in.until_ack(),
                             .trace = in.trace(),
-                            .ephemeral = in.ephemeral()};
+                            .ephemeral = in.ephemeral(),
+                            .no_receipt = in.no_receipt(),
+                            .brief = in.brief()};
     std::vector<Target>& targets = service_.targets_;
     targets.clear();
     for (const v1::Target& target : in.targets()) {
       targets.push_back({Uid{target.uid()}, target.slots()});
+    }
+    const std::size_t named = targets.size();
+    for (const std::uint64_t uid : in.everyone()) {
+      const bool is_named = std::ranges::any_of(
+          std::span(targets).first(named), [uid](const Target& t) { return t.uid == Uid{uid}; });
+      if (!is_named) targets.push_back({Uid{uid}, 0});
     }
     service_.fanout_->deliver(id_, delivery, targets, now);
   }
@@ -145,10 +154,11 @@ void LogicService::results(LogicId logic, std::uint64_t id,
   stream.next().set_ready(link_->is_ready());
   auto& out = *stream.next().mutable_outcomes();
   for (const TargetOutcome& outcome : outcomes) {
+    const bool is_count = outcome.uid == Uid{};
+    const std::uint64_t high = is_count ? outcome.count : static_cast<std::uint64_t>(outcome.slot);
     out.Add(id);
     out.Add(outcome.uid.value());
-    out.Add(static_cast<std::uint64_t>(outcome.slot) << 3U |
-            static_cast<std::uint64_t>(outcome.result));
+    out.Add(high << 3U | static_cast<std::uint64_t>(outcome.result));
   }
   stream.queued(kSmallBytes + outcomes.size() * kOutcomeBytes);
 }

@@ -84,7 +84,7 @@ void logic_tables(std::size_t n) {
       });
   measure<logic::Rates>(
       "rates (only of those who sent something)", n,
-      std::make_unique<logic::Rates>(logic::Rates::Limits{}, n), [n](logic::Rates& rates) {
+      std::make_unique<logic::Rates>(logic::Rates::Limits{}, n, 1), [n](logic::Rates& rates) {
         for (std::size_t i = 0; i < n; ++i)
           static_cast<void>(rates.take(logic::RateClass::kSend, Uid{i + 1}, kStart));
       });

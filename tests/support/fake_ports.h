@@ -10,6 +10,7 @@
 #include "common/obs/metrics.h"
 #include "logic/metrics.h"
 #include "logic/ports/account_port.h"
+#include "logic/ports/group_port.h"
 #include "logic/ports/message_log_port.h"
 #include "logic/ports/password_port.h"
 #include "logic/ports/relation_port.h"
@@ -115,6 +116,22 @@ class FakeRelations final : public RelationPort {
   Questions<BlockQuery, PairFacts> blocks;
 };
 
+class FakeGroups final : public GroupPort {
+ public:
+  void create_group(const NewGroup& group, CallContext call, Done<GroupChanged> done) override {
+    creates.push_back({group, call, std::move(done)});
+  }
+  void open_group(Gid gid, CallContext call, Done<GroupFacts> done) override {
+    opens.push_back({gid, call, std::move(done)});
+  }
+  void change_group(const GroupChange& change, CallContext call, Done<GroupChanged> done) override {
+    changes.push_back({change, call, std::move(done)});
+  }
+  Questions<NewGroup, GroupChanged> creates;
+  Questions<Gid, GroupFacts> opens;
+  Questions<GroupChange, GroupChanged> changes;
+};
+
 struct BeginLoginQuery {
   Uid uid;
   std::string name;
@@ -204,6 +221,7 @@ class FakeRouter final : public RouterPort {
     Delivery delivery;
     std::vector<Target> targets;
     Millis remaining{0};
+    bool with_everyone = false;
   };
   explicit FakeRouter(std::size_t replicas = 2) : up(replicas, true), ready(replicas, true) {}
   [[nodiscard]] std::size_t replicas() const override { return up.size(); }
@@ -212,8 +230,9 @@ class FakeRouter final : public RouterPort {
     return up[replica] && ready[replica];
   }
   void deliver(std::size_t replica, std::uint64_t id, const Delivery& delivery,
-               std::span<const Target> targets, Millis remaining) override {
-    sent.push_back({replica, id, delivery, {targets.begin(), targets.end()}, remaining});
+               std::span<const Target> targets, bool with_everyone, Millis remaining) override {
+    sent.push_back(
+        {replica, id, delivery, {targets.begin(), targets.end()}, remaining, with_everyone});
   }
   void kick(const KickOrder& order) override { kicks.push_back(order); }
 

@@ -7,6 +7,7 @@
 #include "common/wire/refused.h"
 #include "logic/command/block.h"
 #include "logic/command/dispatcher.h"
+#include "logic/command/group.h"
 #include "logic/command/history.h"
 #include "logic/command/login.h"
 #include "logic/command/message_state.h"
@@ -27,6 +28,9 @@ namespace hy::logic::test {
 inline constexpr Uid kAlice{1};
 inline constexpr Uid kBob{2};
 inline const ConversationId kPair = ConversationId::pair(kAlice, kBob);
+/// Small, so that a test reaches them.
+inline constexpr std::uint32_t kGroupMembersMax = 5;
+inline constexpr std::uint32_t kReceiptsUpTo = 3;
 inline const EntryId kEntry{1};
 inline const ConnId kConn{77};
 
@@ -41,7 +45,7 @@ inline PairFacts friendly(std::uint64_t version = 1) {
 
 /// All of logic's cores over played neighbours, wired as the composition root wires them.
 struct LogicBench {
-  explicit LogicBench(const Rates::Limits& limits = {}) : rates(limits, 1'000) {}
+  explicit LogicBench(const Rates::Limits& limits = {}) : rates(limits, 1'000, 1'000) {}
   ~LogicBench() { fifo.close(); }
 
   HandClock clock;
@@ -52,6 +56,7 @@ struct LogicBench {
   SessionFifo fifo{4};
   FakeLog log;
   FakeRelations relations;
+  FakeGroups groups;
   FakeAccounts accounts;
   FakePasswords passwords;
   FakeRouter router;
@@ -60,12 +65,17 @@ struct LogicBench {
   Deliverer deliverer{router, clock, metrics, {}};
   TraceRing trace{1'024};
   PairFactsCache facts{1'000};
+  GroupFactsCache group_facts{1'000};
+  GroupDirectory directory{groups, group_facts, clock};
   Rates rates;
   Relay relay{deliverer, facts, clock, {}};
   StoreReturn store_return{deliverer, clock, {}};
-  Receipts receipts{deliverer, trace, clock};
+  Receipts receipts{deliverer, trace, directory, clock, kReceiptsUpTo};
   SendPipeline pipeline{
       {log, relations, deliverer, relay, store_return, facts, trace, rates, clock, metrics}};
+  GroupSend group_send{
+      {log, directory, deliverer, relay, store_return, trace, rates, clock, metrics},
+      kReceiptsUpTo};
   AuthFence fence{accounts, clock, {}};
   ChangeCounters counters{log, clock, Millis{1'000}};
   Grants grants{seed, std::chrono::seconds{600}};
@@ -73,7 +83,7 @@ struct LogicBench {
   Login login{{accounts, passwords, router, log, fence, counters, grants, tokens, clock, metrics},
               {.entries = {"127.0.0.1:14000"}}};
   Ping ping{counters, log, deliverer, clock, {}};
-  SendMessage send_message{pipeline, metrics};
+  SendMessage send_message{pipeline, group_send, metrics};
   Read read{log, deliverer, receipts, clock};
   MessageState message_state{log};
   Sync sync{log};
@@ -82,9 +92,10 @@ struct LogicBench {
   Recents recents{log};
   UserLookup user_lookup{accounts};
   Block block{relations, facts, clock};
+  GroupCommands group_commands{groups, directory, deliverer, clock, {kGroupMembersMax}};
   Dispatcher dispatcher{{replies, grants, rates, fence, fifo, clock, metrics},
                         {login, ping, send_message, read, message_state, sync, pull, history,
-                         recents, user_lookup, block},
+                         recents, user_lookup, block, group_commands},
                         {}};
 
   ConnId conn = kConn;  ///< over which commands come

@@ -5,6 +5,7 @@
 #include "common/wire/hello.h"
 #include "common/wire/refused.h"
 #include "hy/client/v1/command.pb.h"
+#include "hy/client/v1/group.pb.h"
 #include "hy/client/v1/login.pb.h"
 #include "hy/client/v1/message.pb.h"
 #include "hy/client/v1/sync.pb.h"
@@ -61,28 +62,66 @@ std::shared_ptr<ModelServer::Connection> ModelServer::accept(std::function<void(
 ClientMsgId ModelServer::write(Uid from, Uid to, const Bytes& body) {
   Row row{0, from.value(), {}, 1, body};
   random_.fill(row.id.bytes);
-  append_and_push(nullptr, from.value(), to.value(), row);
+  append_and_push(nullptr, ConversationId::pair(from, to), row);
   return row.id;
 }
 
-void ModelServer::append_and_push(Connection* from, std::uint64_t sender, std::uint64_t to,
-                                  const Row& row) {
-  const auto conversation = ConversationId::pair(Uid{sender}, Uid{to});
+ClientMsgId ModelServer::write(Uid from, Gid to, const Bytes& body) {
+  Row row{0, from.value(), {}, 1, body};
+  random_.fill(row.id.bytes);
+  append_and_push(nullptr, ConversationId::group(to), row);
+  return row.id;
+}
+
+void ModelServer::change_group(Gid gid, Uid actor, const std::vector<Uid>& add,
+                               const std::vector<Uid>& remove) {
+  const auto conversation = ConversationId::group(gid);
+  const auto& log = logs[conversation];
+  const std::uint64_t seq = log.empty() ? 1 : log.back().seq + 1;
+  v1::GroupEvent event;
+  if (seq == 1) {
+    event.set_created("group");
+    spans[conversation][actor.value()] = {seq, 0};
+  }
+  for (const Uid uid : add) {
+    event.add_added(uid.value());
+    spans[conversation][uid.value()] = {seq, 0};
+  }
+  for (const Uid uid : remove) {
+    event.add_removed(uid.value());
+    spans[conversation][uid.value()].leave = seq + 1;
+  }
+  Row row{0, actor.value(), {}, kKindGroupEvent, event.SerializeAsString()};
+  random_.fill(row.id.bytes);
+  append_and_push(nullptr, conversation, row);
+}
+
+bool ModelServer::is_for(ConversationId conversation, std::uint64_t seq, Uid uid) const {
+  if (!conversation.is_group()) return conversation.has(uid);
+  const auto group = spans.find(conversation);
+  if (group == spans.end()) return false;
+  const auto span = group->second.find(uid.value());
+  return span != group->second.end() && span->second.has(seq);
+}
+
+void ModelServer::append_and_push(Connection* from, ConversationId conversation, const Row& row) {
   Row stored = row;
   if (!knobs.relays) {
     auto& log = logs[conversation];
     stored.seq = log.empty() ? 1 : log.back().seq + 1;
     log.push_back(stored);
-    ++counters_[sender];
-    ++counters_[to];
+    for (const auto& [name, uid] : names) {
+      if (is_for(conversation, stored.seq, uid)) ++counters_[uid.value()];
+    }
   }
   const auto all = connections_;
   for (const auto& weak : all) {
     const auto connection = weak.lock();
     if (connection == nullptr || connection.get() == from || connection->is_shut_) continue;
-    const std::uint64_t uid = connection->uid_.value();
-    if (uid != to && !(uid == sender && knobs.push_own_devices)) continue;
-    if (knobs.drop_pushes > 0 && (!knobs.drop_pushes_to || knobs.drop_pushes_to == Uid{uid})) {
+    const Uid uid = connection->uid_;
+    if (!is_for(conversation, stored.seq, uid)) continue;
+    if (uid.value() == row.sender && !knobs.push_own_devices) continue;
+    if (knobs.drop_pushes > 0 && (!knobs.drop_pushes_to || knobs.drop_pushes_to == uid)) {
       --knobs.drop_pushes;
       continue;
     }
@@ -302,14 +341,19 @@ void ModelServer::Connection::on_send(const wire::Inner& inner) {
     --set.lose_sends;
     return;
   }
-  const auto conversation = ConversationId::pair(uid_, Uid{request.to_uid()});
+  const auto conversation = request.to_gid() != 0
+                                ? ConversationId::group(Gid{request.to_gid()})
+                                : ConversationId::pair(uid_, Uid{request.to_uid()});
+  const auto& before = server_.logs[conversation];
+  const std::uint64_t next = before.empty() ? 1 : before.back().seq + 1;
+  if (!server_.is_for(conversation, next, uid_)) return refuse(inner, Errc::kNotMember);
   const auto id = ClientMsgId::from_bytes(request.client_msg_id());
   Row row{0, uid_.value(), id, request.kind(), request.body()};
   v1::SendAnswer answered;
   answered.set_conversation(conversation.to_bytes());
   if (set.relays) {
     const bool is_first = server_.relayed_.insert(id).second;
-    if (is_first) server_.append_and_push(this, uid_.value(), request.to_uid(), row);
+    if (is_first) server_.append_and_push(this, conversation, row);
     answered.set_ack(v1::RELAYED);
     answered.set_recheck_after_ms(2'000);
     return answer(inner, answered.SerializeAsString());
@@ -323,7 +367,7 @@ void ModelServer::Connection::on_send(const wire::Inner& inner) {
             nullptr) {
       return refuse(inner, Errc::kGap);
     }
-    server_.append_and_push(this, uid_.value(), request.to_uid(), row);
+    server_.append_and_push(this, conversation, row);
     known = &log.back();
   }
   if (set.drop_send_acks > 0) {
@@ -367,7 +411,19 @@ void ModelServer::Connection::on_sync(const wire::Inner& inner) {
   }
   v1::SyncAnswer out;
   for (const auto& [conversation, log] : server_.logs) {
-    if (!conversation.has(uid_) || log.empty()) continue;
+    if (log.empty()) continue;
+    if (conversation.is_group()) {
+      const auto span = server_.spans[conversation].find(uid_.value());
+      if (span == server_.spans[conversation].end()) continue;
+      const auto [join, leave] = span->second;
+      auto* state = out.add_conversations();
+      state->set_conversation(conversation.to_bytes());
+      state->set_head_seq(leave > 0 ? leave - 1 : log.back().seq);
+      state->set_group_name("group");
+      state->set_join_seq(join);
+      continue;
+    }
+    if (!conversation.has(uid_)) continue;
     auto* state = out.add_conversations();
     state->set_conversation(conversation.to_bytes());
     state->set_peer(conversation.peer_of(uid_).value());
@@ -386,16 +442,24 @@ void ModelServer::Connection::on_pull(const wire::Inner& inner, bool is_history)
   const auto request = parse<v1::PullRequest>(inner.body);
   const auto conversation = ConversationId::from_bytes(request.conversation());
   const auto& log = server_.logs[conversation];
-  const std::uint64_t head = log.empty() ? 0 : log.back().seq;
+  std::uint64_t head = log.empty() ? 0 : log.back().seq;
+  Span span;
+  if (conversation.is_group()) {
+    const auto at = server_.spans[conversation].find(uid_.value());
+    if (at == server_.spans[conversation].end()) return refuse(inner, Errc::kNotMember);
+    span = at->second;
+    if (span.leave > 0) head = std::min(head, span.leave - 1);
+  }
   if (!is_history && request.from() > head + 1) {
     return refuse(inner, Errc::kCursorAhead, 0, head);
   }
   v1::PullAnswer out;
   out.set_conversation(request.conversation());
   out.set_head_seq(head);
+  if (request.from() < span.join) out.set_truncated_to(span.join - 1);
   const std::uint64_t to = request.to() == 0 ? head : request.to();
   for (const Row& row : log) {
-    if (row.seq < request.from() || row.seq > to) continue;
+    if (row.seq < request.from() || row.seq > to || !span.has(row.seq)) continue;
     if (static_cast<std::uint32_t>(out.messages_size()) == server_.knobs.slice) {
       out.set_more(true);
       break;

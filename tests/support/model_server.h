@@ -65,6 +65,18 @@ class ModelServer {
 
   /// A person writes from a device that is not part of the test.
   ClientMsgId write(Uid from, Uid to, const Bytes& body);
+  /// Chat groups: who sees which part of the log. leave 0: is in.
+  struct Span {
+    std::uint64_t join = 0;
+    std::uint64_t leave = 0;
+    [[nodiscard]] bool has(std::uint64_t seq) const {
+      return seq >= join && (leave == 0 || seq < leave);
+    }
+  };
+  /// The first one did it. The event is written, pushed, and the span set, at once.
+  void change_group(Gid gid, Uid actor, const std::vector<Uid>& add,
+                    const std::vector<Uid>& remove);
+  ClientMsgId write(Uid from, Gid to, const Bytes& body);
   /// The log forgets everything above `seq`; a restore raises the epoch.
   void set_back(ConversationId conversation, std::uint64_t seq) {
     auto& log = logs[conversation];
@@ -84,6 +96,7 @@ class ModelServer {
   KnobSet knobs;
   std::map<std::string, Uid> names;  ///< accounts; any password is right but "wrong"
   std::map<ConversationId, std::vector<Row>> logs;
+  std::map<ConversationId, std::map<std::uint64_t, Span>> spans;  ///< of groups, by uid
   std::uint64_t sends_seen = 0;
   std::uint64_t syncs_seen = 0;
   std::uint64_t reads_seen = 0;
@@ -95,7 +108,8 @@ class ModelServer {
 
  private:
   friend class Connection;
-  void append_and_push(Connection* from, std::uint64_t sender, std::uint64_t to, const Row& row);
+  void append_and_push(Connection* from, ConversationId conversation, const Row& row);
+  [[nodiscard]] bool is_for(ConversationId conversation, std::uint64_t seq, Uid uid) const;
 
   SeededRandom random_;
   crypto::X25519KeyPair key_;

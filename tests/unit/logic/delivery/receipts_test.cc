@@ -32,7 +32,10 @@ struct ReceiptsTest : ::testing::Test {
   FakeRouter router;
   Deliverer deliverer{router, clock, metrics, {}};
   TraceRing trace{64};
-  Receipts receipts{deliverer, trace, clock};
+  FakeGroups groups;
+  GroupFactsCache facts{1'000};
+  GroupDirectory directory{groups, facts, clock};
+  Receipts receipts{deliverer, trace, directory, clock, 3};
 };
 
 TEST_F(ReceiptsTest, OneNotificationPerSenderAndTurn) {

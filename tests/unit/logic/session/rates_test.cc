@@ -8,7 +8,7 @@ namespace {
 const MonoTime kStart{std::chrono::hours{1}};
 
 TEST(Rates, BurstThenSteadyWithTheExactWait) {
-  Rates rates({.send = {5, 3}}, 100);
+  Rates rates({.send = {5, 3}}, 100, 100);
   for (int i = 0; i < 3; ++i) EXPECT_TRUE(rates.take(RateClass::kSend, Uid{1}, kStart));
   const Status refused = rates.take(RateClass::kSend, Uid{1}, kStart);
   ASSERT_FALSE(refused);
@@ -19,7 +19,7 @@ TEST(Rates, BurstThenSteadyWithTheExactWait) {
 }
 
 TEST(Rates, LongRunKeepsTheRate) {
-  Rates rates({.send = {5, 60}}, 100);
+  Rates rates({.send = {5, 60}}, 100, 100);
   int taken = 0;
   for (int ms = 0; ms < 60'000; ++ms) {
     if (rates.take(RateClass::kSend, Uid{1}, kStart + Millis{ms})) ++taken;
@@ -28,7 +28,7 @@ TEST(Rates, LongRunKeepsTheRate) {
 }
 
 TEST(Rates, UsersAndClassesAreApart) {
-  Rates rates({.send = {1, 1}, .sync = {1, 1}}, 100);
+  Rates rates({.send = {1, 1}, .sync = {1, 1}}, 100, 100);
   EXPECT_TRUE(rates.take(RateClass::kSend, Uid{1}, kStart));
   EXPECT_FALSE(rates.take(RateClass::kSend, Uid{1}, kStart));
   EXPECT_TRUE(rates.take(RateClass::kSend, Uid{2}, kStart));
@@ -36,7 +36,7 @@ TEST(Rates, UsersAndClassesAreApart) {
 }
 
 TEST(Rates, RefusedTakesCostNothing) {
-  Rates rates({.send = {1, 1}}, 100);
+  Rates rates({.send = {1, 1}}, 100, 100);
   EXPECT_TRUE(rates.take(RateClass::kSend, Uid{1}, kStart));
   for (int i = 0; i < 100; ++i) {
     EXPECT_FALSE(rates.take(RateClass::kSend, Uid{1}, kStart + Millis{500}));
@@ -45,13 +45,13 @@ TEST(Rates, RefusedTakesCostNothing) {
 }
 
 TEST(Rates, ZeroIsUnlimited) {
-  Rates rates({.send = {0, 0}}, 100);
+  Rates rates({.send = {0, 0}}, 100, 100);
   for (int i = 0; i < 10'000; ++i) EXPECT_TRUE(rates.take(RateClass::kSend, Uid{1}, kStart));
   EXPECT_TRUE(rates.take(RateClass::kNone, Uid{1}, kStart));
 }
 
 TEST(Rates, TableIsBounded) {
-  Rates rates({.send = {1, 1}}, 2);
+  Rates rates({.send = {1, 1}}, 2, 2);
   EXPECT_TRUE(rates.take(RateClass::kSend, Uid{1}, kStart));
   EXPECT_TRUE(rates.take(RateClass::kSend, Uid{2}, kStart));
   EXPECT_TRUE(rates.take(RateClass::kSend, Uid{3}, kStart));
