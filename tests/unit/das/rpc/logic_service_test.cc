@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "das/lane/workers.h"
+#include "hy/client/v1/group.pb.h"
 #include "tests/unit/das/fake_engine.h"
 
 namespace hy::das {
@@ -232,6 +233,82 @@ TEST_F(ServiceTest, WhatIsMalformedIsRefusedAloneAndTheRestGoesOn) {
   EXPECT_EQ(logic_->calls[3].failure().code(), 1008U);
   EXPECT_EQ(logic_->calls[4].failure().code(), 1009U);
   EXPECT_EQ(logic_->calls[5].failure().code(), 1009U);
+}
+
+TEST_F(ServiceTest, GroupsAreMadeOpenedAndChanged) {
+  {
+    const std::scoped_lock guard(store_.mutex);
+    store_.groups_overloaded = 2;
+  }
+  send([](pb::DataBatch& batch) {
+    pb::Call& create = *batch.add_calls();
+    create.set_id(1);
+    create.mutable_create_group()->set_owner(7);
+    create.mutable_create_group()->set_name("friends");
+    create.mutable_create_group()->add_members(8);
+    create.mutable_create_group()->set_creation_id("0123456789abcdef");
+    create.mutable_create_group()->set_members_max(500);
+  });
+  ASSERT_TRUE(logic_->wait([&] { return logic_->calls.size() == 1; }));
+  const pb::GroupChanged& made = logic_->calls[1].group_changed();
+  EXPECT_EQ(made.facts().gid(), 5U) << "a deadlock is tried again";
+  EXPECT_EQ(made.facts().name(), "friends");
+  ASSERT_EQ(made.facts().members_size(), 2);
+  EXPECT_TRUE(made.facts().members(0).owner());
+  EXPECT_EQ(made.facts().members(1).uid(), 8U);
+  EXPECT_EQ(made.facts().members(1).join_seq(), 1U);
+  EXPECT_EQ(made.event().seq(), 1U);
+  EXPECT_EQ(made.event().kind(), 3U);
+  hy::client::v1::GroupEvent event;
+  ASSERT_TRUE(event.ParseFromString(made.event().body()));
+  EXPECT_EQ(event.created(), "friends");
+  EXPECT_EQ(event.added(0), 8U);
+  EXPECT_EQ(event.owner(), 7U);
+  EXPECT_EQ(engine_.fake_cache().users, (std::vector{Uid{7}, Uid{8}}));
+  send([](pb::DataBatch& batch) {
+    pb::Call& open = *batch.add_calls();
+    open.set_id(2);
+    open.mutable_open_group()->set_gid(5);
+    pb::Call& unknown = *batch.add_calls();
+    unknown.set_id(3);
+    unknown.mutable_open_group()->set_gid(6);
+    pb::Call& change = *batch.add_calls();
+    change.set_id(4);
+    change.mutable_change_group()->set_gid(5);
+    change.mutable_change_group()->set_actor(1);
+    change.mutable_change_group()->add_remove(2);
+    change.mutable_change_group()->add_add(9);
+    pb::Call& nothing = *batch.add_calls();
+    nothing.set_id(5);
+    nothing.mutable_change_group()->set_gid(5);
+    nothing.mutable_change_group()->set_actor(1);
+    pb::Call& forbidden = *batch.add_calls();
+    forbidden.set_id(6);
+    forbidden.mutable_change_group()->set_gid(5);
+    forbidden.mutable_change_group()->set_actor(2);
+    pb::Call& many = *batch.add_calls();
+    many.set_id(7);
+    many.mutable_change_group()->set_gid(5);
+    many.mutable_change_group()->set_actor(1);
+    for (std::uint64_t uid = 1; uid <= 513; ++uid) many.mutable_change_group()->add_add(uid);
+    pb::Call& no_id = *batch.add_calls();
+    no_id.set_id(8);
+    no_id.mutable_create_group()->set_owner(7);
+    no_id.mutable_create_group()->set_creation_id("short");
+  });
+  ASSERT_TRUE(logic_->wait([&] { return logic_->calls.size() == 8; }));
+  EXPECT_EQ(logic_->calls[2].group_facts().member_version(), 4U);
+  EXPECT_EQ(logic_->calls[2].group_facts().members(1).join_seq(), 3U);
+  EXPECT_FALSE(logic_->calls[3].has_failure());
+  EXPECT_EQ(logic_->calls[3].group_facts().gid(), 0U);
+  EXPECT_EQ(logic_->calls[4].group_changed().removed(0), 2U);
+  ASSERT_TRUE(event.ParseFromString(logic_->calls[4].group_changed().event().body()));
+  EXPECT_EQ(event.added(0), 9U);
+  EXPECT_EQ(event.removed(0), 2U);
+  EXPECT_FALSE(logic_->calls[5].group_changed().has_event());
+  EXPECT_EQ(logic_->calls[6].failure().code(), 4007U);
+  EXPECT_EQ(logic_->calls[7].failure().code(), 1009U);
+  EXPECT_EQ(logic_->calls[8].failure().code(), 1009U);
 }
 
 TEST_F(ServiceTest, ALostCommitIsAnsweredStored) {
