@@ -86,10 +86,12 @@ Status Crew::start(unsigned count, const Options& options,
   if (options.peers > 1 && options.peers >= 2 * (target_.people.size() / 2 / count))
     return fail(Errc::kUsage, "peers: more than a worker has people; fewer, or --workers 1");
   for (unsigned i = 0; i < count; ++i) HY_TRY_VOID(spawn());
-  const std::size_t pairs = target_.people.size() / 2;
+  const bool has_groups = options.scenario == "group";
+  const std::size_t together = has_groups ? options.members : 2;
+  const std::size_t pairs = target_.people.size() / together;
   std::size_t next = 0;
   for (unsigned i = 0; i < count; ++i) {
-    const std::size_t end = 2 * (pairs * (i + 1) / count);
+    const std::size_t end = together * (pairs * (i + 1) / count);
     Json people = Json::array();
     const std::size_t first = next;
     for (; next < end; ++next) {
@@ -107,6 +109,7 @@ Status Crew::start(unsigned count, const Options& options,
                              {"size", options.size.text()},
                              {"ping_ms", options.ping.count()},
                              {"first_index", first},
+                             {"members", has_groups ? options.members : 0},
                              {"pairs_share_entry", options.scenario == "entry-loss"},
                              {"people", std::move(people)}});
   }

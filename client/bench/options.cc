@@ -48,6 +48,8 @@ constexpr OptionRow kRows[] = {
     {"backlog", &Options::backlog, "offline-flood: messages that wait for each (default 100)",
      "1-100000"},
     {"mix", &Options::mix, "mixed: what people do (default office)", "office|social|service"},
+    {"groups", &Options::groups, "group: chat groups (default 1)", "1-100000"},
+    {"members", &Options::members, "group: people of each, in no other one (default 500)", "2-512"},
     {"p99", &Options::p99, "capacity: the p99(delivered) that still counts (default 200ms)"},
     {"start-rate", &Options::start_rate, "capacity: first rate that is tried (default 1k/s)"},
     {"cluster", &Options::cluster,
@@ -80,6 +82,8 @@ constexpr ScenarioRow kScenarios[] = {
      "hy bench reconnect-storm --conns 5k --drop 50%"},
     {"p2p", "Pairs of people who write to each other, with receipts",
      "hy bench p2p --conns 2k --rate 5k/s --for 60s"},
+    {"group", "Chat groups in which everybody writes: every delivery checked, CPU of each",
+     "hy bench group --cluster throwaway --members 500 --closed --outstanding 4 --for 5s"},
     {"offline-flood", "Messages pile up for people who are away; then all of them come and fetch",
      "hy bench offline-flood --conns 200 --backlog 500"},
     {"mixed", "Some people write much, most little, some come and go",
@@ -196,6 +200,14 @@ Status check_options(const Options& o) {
     return fail(Errc::kUsage, "peers: p2p and soak alone");
   if (o.peers >= o.conns) return fail(Errc::kUsage, "peers: fewer than there are people (--conns)");
   return {};
+}
+
+void complete_options(Options& o) {
+  if (o.scenario == "group") {
+    o.conns = o.groups * o.members;
+  } else {
+    o.conns += o.conns % 2;
+  }
 }
 
 Result<std::uint64_t> parse_count(std::string_view text) {

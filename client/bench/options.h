@@ -41,6 +41,8 @@ struct Options {
   double drop = 0.5;
   std::uint32_t backlog = 100;
   std::string mix = "office";
+  std::uint32_t groups = 1;
+  std::uint32_t members = 500;
   Millis p99{200};
   double start_rate = 0;
   // against what
@@ -90,6 +92,8 @@ std::span<const OptionRow> option_rows();
 Status set_option(Options& options, std::string_view key, std::string_view text);
 /// What does not fit together. Errors: kUsage.
 Status check_options(const Options& options);
+/// What one option means for another: people for every group, pairs that are whole.
+void complete_options(Options& options);
 /// The options that differ from the defaults, for reports.
 std::map<std::string, std::string> option_texts(const Options& options);
 

@@ -69,6 +69,8 @@ Script script_of(std::string_view name);
 
 /// Searches the rate at which p99(delivered) passes the bound, and confirms it by a second run.
 Status run_capacity(Run& run);
+/// Chat groups: made by their people, then loaded.
+Status run_group(Run& run);
 /// Kills one of several entries under load and waits until everybody is back.
 Status run_entry_loss(Run& run);
 /// Twice the rate of a closed loop, and the way back.

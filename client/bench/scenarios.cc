@@ -188,6 +188,7 @@ Script script_of(std::string_view name) {
       {"login-storm", login_storm},
       {"reconnect-storm", reconnect_storm},
       {"p2p", p2p},
+      {"group", run_group},
       {"offline-flood", offline_flood},
       {"mixed", mixed},
       {"soak", soak},

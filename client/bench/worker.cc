@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "client/bench/group_swarm.h"
 #include "client/bench/link.h"
 #include "client/bench/self_watch.h"
 #include "client/bench/swarm.h"
@@ -61,20 +62,16 @@ class Worker final : load::Loop::Source {
   explicit Worker(int fd) : link_(fd) {}
   ~Worker() override { loop_.remove(link_.fd(), *this); }
 
-  int run() {
-    loop_.add(link_.fd(), *this, true);
-    next_tick_ = next_second(now());
-    while (!is_over_) {
-      const MonoTime t = now();
-      MonoTime next = next_tick_;
-      if (swarm_) next = std::min(next, swarm_->work(t));
-      loop_.turn(next);
-      if (swarm_) report(now());
-    }
-    return 0;
-  }
+  int run();
 
  private:
+  [[nodiscard]] bool has_people() const { return swarm_ || groups_; }
+  /// Either kind of people answers to the same names.
+  template <class F>
+  decltype(auto) with_people(F f) {
+    return groups_ ? f(*groups_) : f(*swarm_);
+  }
+
   static MonoTime now() { return std::chrono::steady_clock::now(); }
   static MonoTime next_second(MonoTime t) {
     return MonoTime(std::chrono::floor<std::chrono::seconds>(t.time_since_epoch()) + 1s);
@@ -88,12 +85,16 @@ class Worker final : load::Loop::Source {
   void command(const Json& m) {
     const std::string what = m.value("do", "");
     if (what == "setup") return setup(m);
-    if (what == "quit" || !swarm_) {
+    if (what == "quit" || !has_people()) {
       is_over_ = true;
     } else if (what == "dial") {
       is_dialling_ = true;
-      swarm_->dial(m.value("rate", 0.0), m.value("at_once", 200U), time_of(m.at("at")),
-                   m.value("stubborn", false));
+      with_people([&m](auto& p) {
+        p.dial(m.value("rate", 0.0), m.value("at_once", 200U), time_of(m.at("at")),
+               m.value("stubborn", false));
+      });
+    } else if (groups_) {
+      command_groups(what, m);
     } else if (what == "come_back") {
       is_dialling_ = true;
       swarm_->come_back(time_of(m.at("at")), std::chrono::milliseconds(m.value("window_ms", 0)),
@@ -110,10 +111,7 @@ class Worker final : load::Loop::Source {
       is_flooding_ = true;
     } else if (what == "stop") {
       swarm_->stop_sending();
-      catch_up_at_ = now() + std::chrono::milliseconds(m.value("catch_up_ms", 5'000));
-      settled_at_ = {};
-      settle_until_ = now() + std::chrono::milliseconds(m.value("within_ms", 20'000));
-      is_settling_ = true;
+      settle(m);
     } else if (what == "mark") {
       swarm_->mark_bystanders();
     } else if (what == "drop") {
@@ -123,6 +121,33 @@ class Worker final : load::Loop::Source {
     } else if (what == "judge") {
       link_.write(json_of(swarm_->judge()));
     }
+  }
+
+  void command_groups(const std::string& what, const Json& m) {
+    if (what == "groups") {
+      is_grouping_ = true;
+      group_until_ = now() + std::chrono::milliseconds(m.value("within_ms", 20'000));
+      groups_->make_groups();
+    } else if (what == "open") {
+      groups_->keep_connected();
+      groups_->start_open(m.at("rate"), time_of(m.at("at")),
+                          std::chrono::milliseconds(m.value("skip_late_ms", 0)));
+    } else if (what == "closed") {
+      groups_->keep_connected();
+      groups_->start_closed(m.at("outstanding"));
+    } else if (what == "stop") {
+      groups_->stop_sending();
+      settle(m);
+    } else if (what == "judge") {
+      link_.write(json_of(groups_->judge()));
+    }
+  }
+
+  void settle(const Json& m) {
+    catch_up_at_ = now() + std::chrono::milliseconds(m.value("catch_up_ms", 5'000));
+    settled_at_ = {};
+    settle_until_ = now() + std::chrono::milliseconds(m.value("within_ms", 20'000));
+    is_settling_ = true;
   }
 
   void setup(const Json& m) {
@@ -148,29 +173,48 @@ class Worker final : load::Loop::Source {
     s.pairs_share_entry = m.value("pairs_share_entry", false);
     for (const auto& person : m.at("people"))
       s.people.emplace_back(Uid{person.at(0)}, *from_hex(person.at(1).get<std::string>()));
-    swarm_.emplace(std::move(s), loop_, random_);
-    swarm_->set_ping(std::chrono::milliseconds(m.value("ping_ms", 0)));
+    if (const std::uint32_t members = m.value("members", 0U); members > 0) {
+      groups_.emplace(GroupSwarm::Setup{.run = s.run,
+                                        .server_key = s.server_key,
+                                        .entries = std::move(s.entries),
+                                        .sources = std::move(s.sources),
+                                        .device_prefix = std::move(s.device_prefix),
+                                        .slot = s.slot,
+                                        .size = s.size,
+                                        .people = std::move(s.people),
+                                        .first_index = s.first_index,
+                                        .members = members},
+                      loop_, random_);
+    } else {
+      swarm_.emplace(std::move(s), loop_, random_);
+    }
+    with_people([&m](auto& p) { p.set_ping(std::chrono::milliseconds(m.value("ping_ms", 0))); });
     link_.write({{"ev", "ready"}, {"pid", ::getpid()}});
   }
 
   void report(MonoTime t) {
-    if (is_dialling_ && !swarm_->is_dialling()) {
+    if (is_dialling_ && !with_people([](auto& p) { return p.is_dialling(); })) {
       is_dialling_ = false;
-      link_.write({{"ev", "dialled"}, {"open", swarm_->open_connections()}});
+      link_.write({{"ev", "dialled"}, {"open", open_connections()}});
+    }
+    if (is_grouping_ &&
+        (groups_->has_groups() || groups_->groups_refused() > 0 || t >= group_until_)) {
+      is_grouping_ = false;
+      link_.write({{"ev", "grouped"}, {"all", groups_->has_groups()}});
     }
     if (is_flooding_ && swarm_->is_flood_over()) {
       is_flooding_ = false;
       swarm_->stop_sending();
       link_.write({{"ev", "flooded"}});
     }
-    if (is_settling_ && t >= catch_up_at_ && !swarm_->is_settled()) {
+    if (is_settling_ && t >= catch_up_at_ && !is_settled()) {
       catch_up_at_ = t + kCatchUpAgain;
-      swarm_->catch_up_all();
+      with_people([](auto& p) { p.catch_up_all(); });
     }
     if (is_settling_ && is_at_rest(t)) {
       is_settling_ = false;
       tick(t, true);  // what came since the last second belongs to the run
-      link_.write({{"ev", "settled"}, {"all", swarm_->is_settled()}});
+      link_.write({{"ev", "settled"}, {"all", is_settled()}});
     }
     if (t < next_tick_) return;
     tick(t, false);
@@ -180,35 +224,46 @@ class Worker final : load::Loop::Source {
   /// Everything is through and the receipts are here, or had their time; or it takes too long.
   bool is_at_rest(MonoTime t) {
     if (t >= settle_until_) return true;
-    if (!swarm_->is_settled()) {
+    if (!is_settled()) {
       settled_at_ = {};
       return false;
     }
     if (settled_at_ == MonoTime{}) settled_at_ = t;
-    return swarm_->is_confirmed() || t >= settled_at_ + kReceiptsWithin;
+    return with_people([](auto& p) { return p.is_confirmed(); }) ||
+           t >= settled_at_ + kReceiptsWithin;
   }
 
   void tick(MonoTime t, bool is_between) {
-    Json out = {{"ev", "tick"},
-                {"between", is_between},
-                {"at", ns_of(t)},
-                {"open", swarm_->open_connections()},
-                {"counts", json_of(swarm_->counts())},
-                {"hist", json_of(swarm_->curves())},
-                {"errors", swarm_->errors()},
-                {"backlog", swarm_->backlog(t)},
-                {"cpu_s", own_cpu_s()},
-                {"wait_s", run_queue_wait_s()},
-                {"turns", loop_.turns()},
-                {"events", loop_.events()}};
-    swarm_->curves().clear();
-    if (!link_.write(out)) is_over_ = true;
+    with_people([&](auto& people) {
+      Json out = {{"ev", "tick"},
+                  {"between", is_between},
+                  {"at", ns_of(t)},
+                  {"open", people.open_connections()},
+                  {"counts", json_of(people.counts())},
+                  {"hist", json_of(people.curves())},
+                  {"errors", people.errors()},
+                  {"backlog", people.backlog(t)},
+                  {"cpu_s", own_cpu_s()},
+                  {"wait_s", run_queue_wait_s()},
+                  {"turns", loop_.turns()},
+                  {"events", loop_.events()}};
+      people.curves().clear();
+      if (!link_.write(out)) is_over_ = true;
+    });
+  }
+
+  std::size_t open_connections() {
+    return with_people([](auto& p) { return p.open_connections(); });
+  }
+  bool is_settled() {
+    return with_people([](auto& p) { return p.is_settled(); });
   }
 
   crypto::SystemRandom random_;
   load::Loop loop_;
   Link link_;
-  std::optional<Swarm> swarm_;
+  std::optional<Swarm> swarm_;  // or
+  std::optional<GroupSwarm> groups_;
   MonoTime next_tick_{};
   MonoTime settle_until_{};
   MonoTime catch_up_at_{};
@@ -216,8 +271,23 @@ class Worker final : load::Loop::Source {
   bool is_dialling_ = false;
   bool is_settling_ = false;
   bool is_flooding_ = false;
+  bool is_grouping_ = false;
+  MonoTime group_until_{};
   bool is_over_ = false;
 };
+
+int Worker::run() {
+  loop_.add(link_.fd(), *this, true);
+  next_tick_ = next_second(now());
+  while (!is_over_) {
+    const MonoTime t = now();
+    MonoTime next = next_tick_;
+    if (has_people()) next = std::min(next, with_people([t](auto& p) { return p.work(t); }));
+    loop_.turn(next);
+    if (has_people()) report(now());
+  }
+  return 0;
+}
 
 }  // namespace
 

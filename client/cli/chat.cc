@@ -28,10 +28,11 @@ struct Events {
 
 class Chat {
  public:
-  Chat(Session& session, Events& events, Uid peer, std::string peer_name, bool show_ladder)
+  Chat(Session& session, Events& events, ConversationId conversation, std::string peer_name,
+       bool show_ladder)
       : session_(session),
         events_(events),
-        peer_(peer),
+        conversation_(conversation),
         peer_name_(std::move(peer_name)),
         show_ladder_(show_ladder) {}
 
@@ -56,7 +57,7 @@ class Chat {
     constexpr Millis kAnswerWithin{10'000};
     std::vector<Sent> sent;
     for (std::string line; std::getline(std::cin, line);) {
-      auto one = session_.client().send(peer_, line);
+      auto one = send(line);
       if (!one) return complain(one.error());
       sent.push_back(*std::move(one));
       drain_events();
@@ -71,8 +72,7 @@ class Chat {
   }
 
   void show_history() {
-    const auto conversation = ConversationId::pair(session_.client().uid(), peer_);
-    const auto past = session_.client().history(conversation, Seq{}, Seq{}, kHistoryShown);
+    const auto past = session_.client().history(conversation_, Seq{}, Seq{}, kHistoryShown);
     if (!past) return;
     for (const Message& m : *past) show(m);
   }
@@ -80,7 +80,8 @@ class Chat {
   void show(const Message& m) {
     if (m.seq.value() > 0 && m.seq <= last_shown_) return;
     last_shown_ = std::max(last_shown_, m.seq);
-    say(message_text(m, m.mine ? "you" : peer_name_, Format::kTable));
+    const std::string from = m.mine ? "you" : session_.name_of(m.sender);
+    say(message_text(session_.readable(m), from, Format::kTable));
     if (!m.mine && m.seq.value() > 0) (void)session_.client().mark_read(m.conversation, m.seq);
   }
 
@@ -89,7 +90,7 @@ class Chat {
   void drain_events() {
     while (!events_.messages.empty()) {
       const auto m = events_.messages.take(std::chrono::steady_clock::now());
-      if (m && m->sender == peer_) show(*m);
+      if (m && m->conversation == conversation_) show(*m);
     }
     std::deque<std::pair<ClientMsgId, Step>> steps;
     std::string link;
@@ -128,18 +129,39 @@ class Chat {
       show_ladder_ = !show_ladder_;
       show_ladder();
     } else if (text == "/who") {
-      say(fmt::format("you are uid {}, {} is uid {}, at entry {}", session_.client().uid().value(),
-                      peer_name_, peer_.value(), session_.client().entry()));
+      say(fmt::format("you are uid {}, at entry {}; here: {}", session_.client().uid().value(),
+                      session_.client().entry(), who()));
     } else if (!text.empty()) {
-      const auto sent = session_.client().send(peer_, text);
+      const auto sent = send(text);
       say(sent ? fmt::format("{} you   {}", short_id(sent->id()), printable(text))
                : error_text(sent.error().code, sent.error().detail));
     }
   }
 
+  Result<Sent> send(const std::string& text) {
+    hy::Client& client = session_.client();
+    if (conversation_.is_group()) return client.send(Gid{conversation_.lo}, text);
+    return client.send(conversation_.peer_of(client.uid()), text);
+  }
+
+  /// The other person, or the members of the group.
+  std::string who() {
+    if (!conversation_.is_group()) {
+      const Uid peer = conversation_.peer_of(session_.client().uid());
+      return fmt::format("{} (uid {})", peer_name_, peer.value());
+    }
+    const auto group = session_.client().group(Gid{conversation_.lo});
+    if (!group) return error_text(group.error().code, group.error().detail);
+    std::string out = group->name + " with";
+    for (const GroupMember& m : group->members) {
+      out += " " + session_.name_of(m.uid) + (m.owner ? " (owner)" : "");
+    }
+    return out;
+  }
+
   Session& session_;
   Events& events_;
-  Uid peer_;
+  ConversationId conversation_;
   std::string peer_name_;
   bool show_ladder_;
   bool is_over_ = false;
@@ -170,10 +192,10 @@ Exit run_chat(const Speaker& speaker, const std::string& peer, bool show_ladder)
     });
   });
   if (!session) return complain(session.error());
-  const auto uid = (*session)->find(peer);
-  if (!uid) return complain(uid.error());
-  const std::string name = (*session)->name_of(*uid);
-  const Exit exit = Chat(**session, events, *uid, name, show_ladder).run();
+  const auto conversation = (*session)->find_conversation(peer);
+  if (!conversation) return complain(conversation.error());
+  const std::string name = (*session)->name_of(*conversation);
+  const Exit exit = Chat(**session, events, *conversation, name, show_ladder).run();
   session->reset();  // its callbacks use `events`
   return exit;
 }

@@ -30,6 +30,7 @@ int run_command_line(int argc, const char* const* argv, const std::vector<AddVer
       ->check(CLI::IsMember({"table", "json", "jsonl"}));
   add_run_verbs(app, root);
   add_talk_verbs(app, root);
+  add_group_verbs(app, root);
   add_user_verbs(app, root);
   add_tool_verbs(app, root);
   for (const AddVerbs add : more) add(app, root);

@@ -47,6 +47,45 @@ std::string outcome_text(Step reached, Errc code) {
   }
 }
 
+Result<Sent> send_to(hy::Client& client, ConversationId to, const Bytes& body) {
+  const std::uint32_t kind = is_valid_utf8(body) ? 1 : 2;
+  if (to.is_group()) return client.send(Gid{to.lo}, body, kind);
+  return client.send(to.peer_of(client.uid()), body, kind);
+}
+
+/// What the SDK's thread tells of group receipts.
+struct ReceiptBell {
+  std::mutex mutex;
+  std::condition_variable changed;
+  std::uint64_t heard = 0;
+
+  void ring() {
+    const std::lock_guard lock(mutex);
+    ++heard;
+    changed.notify_all();
+  }
+  std::uint64_t count() {
+    const std::lock_guard lock(mutex);
+    return heard;
+  }
+};
+
+/// Until every other member has (kDelivered) or has read (kRead) what is at `seq`, or `deadline`.
+Result<GroupReach> wait_for_members(Session& session, Gid gid, Seq seq, Step wanted,
+                                    MonoTime deadline, ReceiptBell& bell) {
+  HY_TRY(const Group group, session.client().group(gid));
+  for (;;) {
+    const std::uint64_t before = bell.count();
+    const GroupReach reach =
+        count_reach(group, session.client().uid(), session.client().group_receipts(gid), seq,
+                    wanted == Step::kRead);
+    if (reach.is_all()) return reach;
+    std::unique_lock lock(bell.mutex);
+    if (!bell.changed.wait_until(lock, deadline, [&] { return bell.heard != before; }))
+      return reach;
+  }
+}
+
 }  // namespace
 
 Exit exit_for_step(Step reached, Step wanted) {
@@ -62,7 +101,9 @@ Exit run_send(const Speaker& speaker, const SendOptions& o, Format format) {
   std::mutex mutex;
   std::condition_variable changed;
   LadderBook book;
+  ReceiptBell bell;
   auto session = Session::open(speaker, Slot::kOther, true, [&](hy::Client& c) {
+    c.on_group_receipt([&](Gid, const MemberReceipt&) { bell.ring(); });
     if (!o.show_ladder) return;
     c.on_ladder([&](const LadderEvent& e) {
       const std::lock_guard lock(mutex);
@@ -71,12 +112,15 @@ Exit run_send(const Speaker& speaker, const SendOptions& o, Format format) {
     });
   });
   if (!session) return complain(session.error());
-  const auto peer = (*session)->find(o.peer);
-  if (!peer) return complain(peer.error());
+  const auto to = (*session)->find_conversation(o.peer);
+  if (!to) return complain(to.error());
+  if (to->is_group() && o.wait == Step::kRead) {
+    return complain(Errc::kUsage, "of a group nobody tells who has read: --wait delivered");
+  }
   std::vector<Sent> sent;
   const MonoTime deadline = std::chrono::steady_clock::now() + o.within;
   for (const Bytes& body : *bodies) {
-    auto one = (*session)->client().send(*peer, body, is_valid_utf8(body) ? 1 : 2);
+    auto one = send_to((*session)->client(), *to, body);
     if (!one) return complain(one.error());
     sent.push_back(*std::move(one));
   }
@@ -85,11 +129,22 @@ Exit run_send(const Speaker& speaker, const SendOptions& o, Format format) {
   for (const Sent& one : sent) {
     const auto left =
         std::chrono::duration_cast<Millis>(deadline - std::chrono::steady_clock::now());
-    one.wait(o.wait, std::max(Millis(0), left));
-    const Step reached = one.step();
+    // What a group's message ends with is said by its members' receipts.
+    const bool asks_members = to->is_group() && o.wait > Step::kStored;
+    one.wait(asks_members ? Step::kStored : o.wait, std::max(Millis(0), left));
+    Step reached = one.step();
+    std::string outcome = outcome_text(reached, one.code());
+    if (asks_members && reached == Step::kStored) {
+      const auto reach =
+          wait_for_members(**session, Gid{to->lo}, one.seq(), o.wait, deadline, bell);
+      if (!reach) return complain(reach.error());
+      if (reach->is_all()) reached = o.wait;
+      outcome = fmt::format("STORED; {} by {} of {} others in time", step_text(o.wait),
+                            reach->reached, reach->others);
+    }
     const Exit exit = exit_for_step(reached, o.wait);
     if (exit != Exit::kOk) {
-      note("hy: " + one.id().to_hex() + " " + outcome_text(reached, one.code()));
+      note("hy: " + one.id().to_hex() + " " + outcome);
       worst = std::max(worst, exit);
     }
     table.add({one.id().to_hex(), one.seq().value(), step_text(reached),

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <string_view>
 
 namespace hy::cli {
 
@@ -43,6 +44,51 @@ Result<Uid> Session::find(const std::string& name_or_number) {
   if (found.empty()) return fail(Errc::kUnknownUser, "\"" + name_or_number + "\"");
   names_[found.front().first] = found.front().second;
   return found.front().first;
+}
+
+Result<std::optional<Gid>> parse_group(const std::string& text) {
+  constexpr std::string_view kPrefix = "group:";
+  if (!text.starts_with(kPrefix)) return std::optional<Gid>();
+  std::int64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto [stop, error] = std::from_chars(text.data() + kPrefix.size(), end, number);
+  if (error != std::errc() || stop != end || number <= 0) {
+    return fail(Errc::kUsage, "\"" + text + "\" is not like group:7 (hy group ls shows them)");
+  }
+  return std::optional(Gid{static_cast<std::uint64_t>(number)});
+}
+
+Result<ConversationId> Session::find_conversation(const std::string& peer) {
+  HY_TRY(const auto gid, parse_group(peer));
+  if (gid) return ConversationId::group(*gid);
+  HY_TRY(const Uid uid, find(peer));
+  return ConversationId::pair(client_->uid(), uid);
+}
+
+std::string Session::name_of(ConversationId conversation) {
+  if (conversation.is_group()) return "group:" + std::to_string(conversation.lo);
+  return name_of(conversation.peer_of(client_->uid()));
+}
+
+Message Session::readable(Message message) {
+  const auto event = group_event_of(message);
+  if (!event) return message;
+  const auto names = [this](const std::vector<Uid>& uids) {
+    std::string out;
+    for (const Uid uid : uids) out += (out.empty() ? "" : ", ") + name_of(uid);
+    return out;
+  };
+  std::string text;
+  const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : "; ") + part; };
+  if (!event->created.empty()) add("made the group \"" + event->created + "\"");
+  if (!event->added.empty()) add("added " + names(event->added));
+  const bool is_leaving = event->removed == std::vector{message.sender};
+  if (!event->removed.empty()) add(is_leaving ? "left" : "removed " + names(event->removed));
+  if (event->owner.value() > 0 && event->created.empty()) {
+    add("the owner is " + name_of(event->owner));
+  }
+  message.body = "— " + text;
+  return message;
 }
 
 std::string Session::name_of(Uid uid) {

@@ -36,8 +36,15 @@ class Session {
   [[nodiscard]] bool is_online() const { return is_online_; }
   /// The uid of a name or of a number. Errors: kUnknownUser, kTimedOut …
   Result<Uid> find(const std::string& name_or_number);
+  /// The conversation with a person (name or uid), or of "group:GID". Errors: as find(), kUsage for
+  /// what only looks like a group.
+  Result<ConversationId> find_conversation(const std::string& peer);
   /// A name for display; the number when it cannot be asked.
   std::string name_of(Uid uid);
+  /// The other person's name, or "group:GID".
+  std::string name_of(ConversationId conversation);
+  /// A change of a group told in words; any other message as it is.
+  Message readable(Message message);
 
  private:
   Session() = default;
@@ -47,6 +54,9 @@ class Session {
   std::map<Uid, std::string> names_;
   std::unique_ptr<hy::Client> client_;
 };
+
+/// "group:7". nullopt: the text names no group; kUsage: it begins like one and has no number.
+Result<std::optional<Gid>> parse_group(const std::string& text);
 
 /// Messages from the SDK's thread to the verb's.
 class MessageQueue {

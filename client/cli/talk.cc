@@ -133,7 +133,11 @@ Exit run_recv(const Speaker& speaker, const RecvOptions& o, Format format) {
   while (o.count == 0 || left > 0) {
     const auto message = queue.take(deadline);
     if (!message) break;
-    print(message_text(*message, (*session)->name_of(message->sender), format) + "\n");
+    // A program reads the group from `conversation`.
+    const bool tells_group = message->conversation.is_group() && format == Format::kTable;
+    const std::string from = (tells_group ? (*session)->name_of(message->conversation) + " " : "") +
+                             (*session)->name_of(message->sender);
+    print(message_text((*session)->readable(*message), from, format) + "\n");
     if (o.mark_read && message->seq.value() > 0) {
       (void)(*session)->client().mark_read(message->conversation, message->seq);
     }
@@ -149,14 +153,13 @@ Exit run_recv(const Speaker& speaker, const RecvOptions& o, Format format) {
 Exit run_history(const Speaker& speaker, const std::string& peer, int last, Format format) {
   auto session = Session::open(speaker, Slot::kOther);
   if (!session) return complain(session.error());
-  const auto uid = (*session)->find(peer);
-  if (!uid) return complain(uid.error());
-  const auto conversation = ConversationId::pair((*session)->client().uid(), *uid);
+  const auto conversation = (*session)->find_conversation(peer);
+  if (!conversation) return complain(conversation.error());
   const auto messages =
-      (*session)->client().history(conversation, Seq{}, Seq{}, static_cast<std::uint32_t>(last));
+      (*session)->client().history(*conversation, Seq{}, Seq{}, static_cast<std::uint32_t>(last));
   if (!messages) return complain(messages.error());
   for (const Message& m : *messages) {
-    print(message_text(m, (*session)->name_of(m.sender), format) + "\n");
+    print(message_text((*session)->readable(m), (*session)->name_of(m.sender), format) + "\n");
   }
   return Exit::kOk;
 }
@@ -170,10 +173,13 @@ Exit run_recents(const Speaker& speaker, Format format) {
   if (!recents) return complain(recents.error());
   Table table({"when", "peer", "unread", "head", "last"});
   for (const ConversationInfo& c : *recents) {
-    const std::string text = !c.last             ? ""
-                             : c.last->kind == 2 ? "(bytes)"
-                                                 : clip(printable(c.last->body), kPreview);
-    table.add({clock_text(c.head_ms), (*session)->name_of(c.peer), c.unread, c.head.value(), text});
+    const std::string text = !c.last ? ""
+                             : c.last->kind == 2
+                                 ? "(bytes)"
+                                 : clip(printable((*session)->readable(*c.last).body), kPreview);
+    std::string peer = (*session)->name_of(c.conversation);
+    if (!c.group_name.empty()) peer += " " + c.group_name;
+    table.add({clock_text(c.head_ms), peer, c.unread, c.head.value(), text});
   }
   print(table.text(format));
   return Exit::kOk;
@@ -188,9 +194,8 @@ Exit run_outbox(const Speaker& speaker, const std::string& verb, const std::stri
     Table table({"id", "to", "step", "bytes", "text"});
     constexpr int kPreview = 30;
     for (const auto& [m, step] : client.outbox()) {
-      const Uid to = m.conversation.peer_of(client.uid());
-      table.add({m.client_msg_id.to_hex(), (*session)->name_of(to), step_text(step), m.body.size(),
-                 clip(printable(m.body), kPreview)});
+      table.add({m.client_msg_id.to_hex(), (*session)->name_of(m.conversation), step_text(step),
+                 m.body.size(), clip(printable(m.body), kPreview)});
     }
     print(table.text(format));
     return Exit::kOk;

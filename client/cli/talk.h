@@ -37,6 +37,28 @@ struct RecvOptions {
 };
 Exit run_recv(const Speaker& speaker, const RecvOptions& options, Format format);
 
+/// How many of a group's other members have a message, or have read it.
+struct GroupReach {
+  std::size_t reached = 0;
+  std::size_t others = 0;
+  [[nodiscard]] bool is_all() const { return reached == others; }
+};
+/// Counts what a group's receipts say of `seq`. Pure.
+GroupReach count_reach(const Group& group, Uid self, const std::vector<MemberReceipt>& receipts,
+                       Seq seq, bool read);
+
+struct GroupNewOptions {
+  std::string name;
+  std::vector<std::string> members;
+};
+Exit run_group_new(const Speaker& speaker, const GroupNewOptions& options, Format format);
+Exit run_group_ls(const Speaker& speaker, Format format);
+Exit run_group_members(const Speaker& speaker, const std::string& group, Format format);
+/// Adds or removes people; `leave`: oneself, and `people` is empty.
+enum class GroupVerb : std::uint8_t { kAdd, kRemove, kLeave };
+Exit run_group_change(const Speaker& speaker, GroupVerb verb, const std::string& group,
+                      const std::vector<std::string>& people, Format format);
+
 Exit run_history(const Speaker& speaker, const std::string& peer, int last, Format format);
 Exit run_recents(const Speaker& speaker, Format format);
 Exit run_outbox(const Speaker& speaker, const std::string& verb, const std::string& id,

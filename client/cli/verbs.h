@@ -26,10 +26,11 @@ struct Root {
   }
 };
 
-void add_run_verbs(CLI::App& app, Root& root);   // demo up down ps logs
-void add_talk_verbs(CLI::App& app, Root& root);  // login logout whoami send recv chat history …
-void add_user_verbs(CLI::App& app, Root& root);  // user add|import|token|find|revoke
-void add_tool_verbs(CLI::App& app, Root& root);  // config schema errors key trace version
+void add_run_verbs(CLI::App& app, Root& root);    // demo up down ps logs
+void add_talk_verbs(CLI::App& app, Root& root);   // login logout whoami send recv chat history …
+void add_group_verbs(CLI::App& app, Root& root);  // group new|ls|members|add|rm|leave
+void add_user_verbs(CLI::App& app, Root& root);   // user add|import|token|find|revoke
+void add_tool_verbs(CLI::App& app, Root& root);   // config schema errors key trace version
 
 /// A family of verbs that lives in a library of its own.
 using AddVerbs = void (*)(CLI::App& app, Root& root);

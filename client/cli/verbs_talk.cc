@@ -76,7 +76,7 @@ void add_send(CLI::App& app, Root& root) {
   CLI::App* const send = app.add_subcommand("send", "One message, or one a line");
   auto s = add_speaker(*send);
   auto o = std::make_shared<SendOptions>();
-  send->add_option("peer", o->peer, "Name or uid")->required();
+  send->add_option("peer", o->peer, "Name, uid or group:GID")->required();
   send->add_option("text", o->words, "The message; several words are joined");
   send->add_flag("--stdin", o->from_stdin, "The message is what stdin holds");
   send->add_flag("--lines", o->is_lines, "With --stdin: one message a line, in order");
@@ -87,7 +87,7 @@ void add_send(CLI::App& app, Root& root) {
                       : w == "delivered" ? Step::kDelivered
                                          : Step::kStored;
           },
-          "stored (default), delivered or read: exit code 0 only then")
+          "stored (default), delivered or read: exit code 0 only then; in a group to all others")
       ->check(CLI::IsMember({"stored", "delivered", "read"}));
   add_duration(*send, "--timeout", o->within, "How long to wait (default 10s)");
   send->add_flag("-v,--ladder", o->show_ladder, "Show the packets with their milliseconds");
@@ -122,7 +122,7 @@ void add_look_back(CLI::App& app, Root& root) {
   auto s = add_speaker(*history);
   auto peer = std::make_shared<std::string>();
   auto last = std::make_shared<int>(20);
-  history->add_option("peer", *peer, "Name or uid")->required();
+  history->add_option("peer", *peer, "Name, uid or group:GID")->required();
   history->add_option("--last", *last, "How many (default 20)")->check(CLI::Range(1, 200));
   history->footer("Examples:\n  hy history bob\n  hy history -u alice bob --last 100 -o jsonl");
   on_run(*history, root, s,
@@ -153,7 +153,7 @@ void add_chat(CLI::App& app, Root& root) {
   auto s = add_speaker(*chat);
   auto peer = std::make_shared<std::string>();
   auto ladder = std::make_shared<bool>(false);
-  chat->add_option("peer", *peer, "Name or uid")->required();
+  chat->add_option("peer", *peer, "Name, uid or group:GID")->required();
   chat->add_flag("-v,--ladder", *ladder, "Show the packets of each message");
   chat->footer("Examples:\n  hy chat bob\n  hy chat -u bob alice -v");
   on_run(*chat, root, s,

@@ -62,7 +62,7 @@ Result<ConversationInfo> info_of(v1::ConversationState&& state) {
   ConversationInfo out;
   HY_TRY(out.conversation, conversation_of(state.conversation()));
   if (!is_number(state.peer()) || !is_number(state.head_seq()) || !is_number(state.read_seq()) ||
-      !is_number(state.peer_read_seq())) {
+      !is_number(state.peer_read_seq()) || !is_number(state.join_seq())) {
     return fail(Errc::kMalformedBody, "conversation state");
   }
   out.peer = Uid{state.peer()};
@@ -71,6 +71,8 @@ Result<ConversationInfo> info_of(v1::ConversationState&& state) {
   out.peer_read = Seq{state.peer_read_seq()};
   out.unread = state.unread();
   out.head_ms = state.head_ms();
+  out.group_name = std::move(*state.mutable_group_name());
+  out.join = Seq{state.join_seq()};
   if (state.has_last() && state.last().seq() > 0) {
     if (state.last().conversation().empty())
       state.mutable_last()->set_conversation(state.conversation());
@@ -142,7 +144,11 @@ Result<Pong> decode_pong(ByteView body) {
 Bytes encode_send(const SendOrder& order) {
   v1::SendRequest request;
   request.set_client_msg_id(order.id.to_bytes());
-  request.set_to_uid(order.to.value());
+  if (order.conversation.is_group()) {
+    request.set_to_gid(order.conversation.lo);
+  } else {
+    request.set_to_uid(order.to.value());
+  }
   request.set_kind(order.kind);
   request.set_body(order.body);
   if (order.after) request.set_after_client_msg_id(order.after->to_bytes());

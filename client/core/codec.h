@@ -28,6 +28,9 @@ struct Type {
   static constexpr std::uint16_t kRecents = 0x0204;
   static constexpr std::uint16_t kUserLookup = 0x0301;
   static constexpr std::uint16_t kBlock = 0x0302;
+  static constexpr std::uint16_t kGroupCreate = 0x0401;
+  static constexpr std::uint16_t kGroupInfo = 0x0402;
+  static constexpr std::uint16_t kGroupChange = 0x0403;
   static constexpr std::uint16_t kPush = 0x4001;
   static constexpr std::uint16_t kReceipt = 0x4002;
   static constexpr std::uint16_t kKicked = 0x4003;

@@ -44,13 +44,29 @@ Result<ClientMsgId> Device::submit(Turn& turn, MonoTime now, std::int64_t wall_m
   if (device_.uid.value() == 0) return fail(Errc::kNotLoggedIn, "log in once first");
   if (to == device_.uid) return fail(Errc::kSelfSend);
   if (to.value() == 0 || to.value() > INT64_MAX) return fail(Errc::kUnknownUser);
-  if (body.size() > limits::kMessageBodyBytesMax) return fail(Errc::kBodyTooLarge);
   OutboxRecord record;
-  record.id = make_message_id(wall_ms, random_);
   record.conversation = ConversationId::pair(device_.uid, to);
   record.to = to;
   record.kind = kind;
   record.body = std::move(body);
+  return queue(turn, now, wall_ms, std::move(record));
+}
+
+Result<ClientMsgId> Device::submit(Turn& turn, MonoTime now, std::int64_t wall_ms, Gid to,
+                                   std::uint32_t kind, Bytes body) {
+  if (device_.uid.value() == 0) return fail(Errc::kNotLoggedIn, "log in once first");
+  if (to.value() == 0 || to.value() > INT64_MAX) return fail(Errc::kNotMember);
+  OutboxRecord record;
+  record.conversation = ConversationId::group(to);
+  record.kind = kind;
+  record.body = std::move(body);
+  return queue(turn, now, wall_ms, std::move(record));
+}
+
+Result<ClientMsgId> Device::queue(Turn& turn, MonoTime now, std::int64_t wall_ms,
+                                  OutboxRecord record) {
+  if (record.body.size() > limits::kMessageBodyBytesMax) return fail(Errc::kBodyTooLarge);
+  record.id = make_message_id(wall_ms, random_);
   record.created_ms = wall_ms;
   const ClientMsgId id = record.id;
   HY_TRY_VOID(outbox_.submit(turn, now, std::move(record)));
@@ -161,7 +177,7 @@ void Device::place_rows(Turn& turn, MonoTime now) {
       // The log has it although no answer came: the SEND_ACK was lost.
       if (const auto record = outbox_.seen_in_log(turn, now, message.client_msg_id, message.seq)) {
         is_own_send = true;
-        receipts_.stored(turn, message.conversation, message.seq, message.client_msg_id);
+        note_stored(turn, message.conversation, message.seq, message.client_msg_id);
       }
     }
     turn.put_row(std::move(message), !is_own_send);

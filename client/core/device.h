@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "client/core/group_receipts.h"
 #include "client/core/inbox.h"
 #include "client/core/link_fsm.h"
 #include "client/core/outbox.h"
@@ -70,6 +71,9 @@ class Device final : private LinkUser {
   /// kStoreFull.
   Result<ClientMsgId> submit(Turn& turn, MonoTime now, std::int64_t wall_ms, Uid to,
                              std::uint32_t kind, Bytes body);
+  /// To a group; whether this person is in it the server says. The same errors, but kSelfSend.
+  Result<ClientMsgId> submit(Turn& turn, MonoTime now, std::int64_t wall_ms, Gid to,
+                             std::uint32_t kind, Bytes body);
   Status retry(Turn& turn, MonoTime now, const ClientMsgId& id) {
     return outbox_.retry(turn, now, id);
   }
@@ -104,6 +108,7 @@ class Device final : private LinkUser {
   [[nodiscard]] const LinkFsm& link() const { return link_; }
   [[nodiscard]] const Outbox& outbox() const { return outbox_; }
   [[nodiscard]] const Inbox& inbox() const { return inbox_; }
+  [[nodiscard]] const GroupReceipts& group_receipts() const { return group_receipts_; }
   /// nullptr: nobody listens. It outlives the device.
   void set_tap(DeviceTap* tap) { tap_ = tap; }
   [[nodiscard]] bool is_up_to_date() const { return sync_.is_up_to_date() && !inbox_.has_holes(); }
@@ -124,6 +129,7 @@ class Device final : private LinkUser {
     MonoTime deadline;
   };
 
+  Result<ClientMsgId> queue(Turn& turn, MonoTime now, std::int64_t wall_ms, OutboxRecord record);
   Status on_login(Turn& turn, MonoTime now, const LoginAnswered& answer) override;
   Errc on_frame(Turn& turn, MonoTime now, const wire::Inner& inner) override;
   void on_down(Turn& turn, MonoTime now) override;
@@ -142,6 +148,10 @@ class Device final : private LinkUser {
   void give_up(std::map<std::uint32_t, Pending>::iterator at);
   Errc on_push(Turn& turn, MonoTime now, const wire::Inner& inner);
   Errc on_receipts(Turn& turn, MonoTime now, ByteView body);
+  /// An own message got its seq.
+  void note_stored(Turn& turn, ConversationId conversation, Seq seq, const ClientMsgId& id);
+  /// The id of the own message at exactly the row's seq, if it is known.
+  ClientMsgId note_receipt(Turn& turn, const ReceiptRow& row);
   void place_rows(Turn& turn, MonoTime now);
   void send_due(Turn& turn, MonoTime now);
   void ask_due(Turn& turn, MonoTime now);
@@ -157,6 +167,7 @@ class Device final : private LinkUser {
   Inbox inbox_;
   Sync sync_;
   ReceiptWatch receipts_;
+  GroupReceipts group_receipts_;
   std::uint32_t next_request_ = 1;
   std::map<std::uint32_t, Pending> pending_;
   std::deque<std::pair<MonoTime, std::uint32_t>> deadlines_;  ///< ascending: one time-out for all

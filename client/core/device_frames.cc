@@ -4,6 +4,7 @@
 
 #include "client/core/backoff.h"
 #include "client/core/device.h"
+#include "client/core/group_codec.h"
 #include "common/base/check.h"
 #include "common/base/test_hooks.h"
 #include "common/wire/refused.h"
@@ -113,7 +114,7 @@ Errc Device::answered_send(Turn& turn, MonoTime now, const ClientMsgId& id, Byte
   if (record == nullptr) return Errc::kOk;
   sync_point("sdk.stored_before_outbox_drop");
   sync_.saw_change();
-  receipts_.stored(turn, record->conversation, outcome->seq, id);
+  note_stored(turn, record->conversation, outcome->seq, id);
   Message message;
   message.conversation = record->conversation;
   message.seq = outcome->seq;
@@ -204,6 +205,8 @@ Errc Device::on_push(Turn& turn, MonoTime now, const wire::Inner& inner) {
     message->mine = message->sender == device_.uid;
     if (arrival == PushAcks::Arrival::kNew) turn.put_row(std::move(*message), true);
   } else {
+    if (is_own_entry(*message, device_.uid))
+      inbox_.joined(now, message->conversation, message->seq);
     arrival = inbox_.pushed(now, inner.request_id, std::move(*message));
   }
   sync_point("sdk.after_recv_before_persist");
@@ -222,7 +225,7 @@ Errc Device::on_receipts(Turn& turn, MonoTime now, ByteView body) {
     LadderEvent event = event_at(LadderEvent::Kind::kReceipt, now);
     // The rung before the steps: whoever waits for a step finds the rung there.
     const std::size_t place = turn.notices.size();
-    event.client_msg_id = receipts_.receipt(turn, row.conversation, row.up_to, row.read);
+    event.client_msg_id = note_receipt(turn, row);
     event.conversation = row.conversation;
     event.seq = row.up_to;
     event.by = row.by;
@@ -231,9 +234,26 @@ Errc Device::on_receipts(Turn& turn, MonoTime now, ByteView body) {
       turn.notices.insert(turn.notices.begin() + static_cast<std::ptrdiff_t>(place),
                           Ladder{std::move(event), false});
     }
-    inbox_.raise_peer(row.conversation, row.up_to, row.read);
+    // Of a group one member's confirmation is not the others'.
+    if (!row.conversation.is_group()) inbox_.raise_peer(row.conversation, row.up_to, row.read);
   }
   return Errc::kOk;
+}
+
+void Device::note_stored(Turn& turn, ConversationId conversation, Seq seq, const ClientMsgId& id) {
+  if (conversation.is_group()) {
+    group_receipts_.stored(conversation, seq, id);
+  } else {
+    receipts_.stored(turn, conversation, seq, id);
+  }
+}
+
+ClientMsgId Device::note_receipt(Turn& turn, const ReceiptRow& row) {
+  if (!row.conversation.is_group())
+    return receipts_.receipt(turn, row.conversation, row.up_to, row.read);
+  const auto [id, member] = group_receipts_.receipt(row.conversation, row.by, row.up_to, row.read);
+  turn.notices.emplace_back(GroupReceipt{row.conversation, member});
+  return id;
 }
 
 }  // namespace hy::client

@@ -67,6 +67,13 @@ PushAcks::Arrival Inbox::pushed(MonoTime now, std::uint32_t n, Message message) 
   return arrival;
 }
 
+void Inbox::joined(MonoTime now, ConversationId conversation, Seq seq) {
+  const Seq below{seq.value() - 1};
+  Cursor& cursor = cursor_of(conversation, below);
+  cursor.skip_to(below);
+  settle(now, cursor, Millis{0});
+}
+
 PushAcks::Arrival Inbox::pushed_provisional(std::uint32_t n, ConversationId conversation) {
   return acks_.arrived(n, conversation, Seq{0});
 }
@@ -86,6 +93,7 @@ void Inbox::head(MonoTime now, const ConversationInfo& info) {
   record.read = std::max(record.read, info.read);
   record.read_wanted = std::max(record.read_wanted, info.read);
   record.peer_read = std::max(record.peer_read, info.peer_read);
+  if (info.join.value() > 0) cursor.skip_to(Seq{info.join.value() - 1});
   cursor.raise_head(info.head);
   if (is_new_here && info.head.value() > settings_.first_tail) {
     cursor.skip_to(Seq{info.head.value() - settings_.first_tail});
@@ -179,6 +187,8 @@ void Inbox::pull_failed(Turn& turn, MonoTime now, const PullOrder& order, Errc c
       return;
     }
   }
+  // What is missing is not this person's to see, and will not be: what came above it is shown.
+  if (code == Errc::kNotMember) cursor.skip_to(cursor.hole_to());
   if (!cursor.has_hole()) {
     settle(now, cursor, Millis{0});  // it was only a question; the next SYNC asks again
     return;

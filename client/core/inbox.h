@@ -48,6 +48,8 @@ class Inbox {
 
   /// PUSH n with a seq. kSkipped: a push number was left out; close.
   PushAcks::Arrival pushed(MonoTime now, std::uint32_t n, Message message);
+  /// A message at `seq` brought this person into a group: what is below is for others.
+  void joined(MonoTime now, ConversationId conversation, Seq seq);
   /// PUSH n of a provisional row; the caller stores it in this turn when it is kNew.
   PushAcks::Arrival pushed_provisional(std::uint32_t n, ConversationId conversation);
   /// A row known by other means: the SEND_ACK of an own message.

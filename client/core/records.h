@@ -43,7 +43,7 @@ struct ConversationRecord {
 struct OutboxRecord {
   ClientMsgId id;
   ConversationId conversation;
-  Uid to;
+  Uid to;  ///< 0: a group
   std::uint32_t kind = 1;
   Bytes body;
   std::uint64_t order = 0;      ///< 1, 2, 3 … per device: the order of the person

@@ -56,6 +56,11 @@ struct ReadEnded {
   ConversationId conversation;
   Status status;
 };
+/// A member of a group confirmed, or read, more than before.
+struct GroupReceipt {
+  ConversationId conversation;
+  MemberReceipt member;
+};
 /// Every sync asked for so far is done and every hole known then is filled.
 struct UpToDate {};
 struct Ladder {
@@ -63,7 +68,7 @@ struct Ladder {
   bool at_release = false;  ///< its time is when the bytes leave, after the commit
 };
 using Notice = std::variant<Shown, StepChanged, LinkChanged, LoginEnded, Answered, ReadEnded,
-                            UpToDate, Ladder>;
+                            UpToDate, Ladder, GroupReceipt>;
 
 /// What one step of the cores wants done, in this order: the writes as one transaction; after it is
 /// on disk, the network actions; then the notices. When the transaction fails nothing of the turn

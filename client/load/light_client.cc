@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <utility>
 
 #include "client/load/proto_scan.h"
 #include "common/crypto/x25519.h"
@@ -22,6 +23,7 @@ constexpr std::uint32_t kLoginRequest = 0x8000'0001;
 constexpr std::uint32_t kSyncRequest = 0x8000'0002;
 constexpr std::uint32_t kPingRequest = 0x8000'0003;
 constexpr std::uint32_t kPullRequest = 0x8000'0004;
+constexpr std::uint32_t kAskRequest = 0x8000'0005;
 constexpr std::size_t kKeptOutBytes = 4'096;
 
 constexpr std::uint16_t ack_of(int command) {
@@ -54,6 +56,7 @@ bool parse_push(ByteView message, PushView& out) {
       case 2: out.seq = in.number(); break;
       case 3: out.sender = Uid{in.number()}; break;
       case 4: out.id = as_text(in.bytes()); break;
+      case 5: out.kind = static_cast<std::uint32_t>(in.number()); break;
       case 6: out.body = as_text(in.bytes()); break;
       case 8: out.is_provisional = in.number() != 0; break;
       default: break;
@@ -195,8 +198,20 @@ bool LightClient::on_inner(const wire::Inner& inner) {
     case pb::KICKED:
       if (const auto refusal = wire::decode_refused(inner.body)) refused_ = refusal->error.code;
       return true;
-    default: return true;
+    default:
+      if (asked_ == 0 || inner.type != ack_of(asked_)) return true;
+      return on_asked_answer(inner);
   }
+}
+
+bool LightClient::on_asked_answer(const wire::Inner& inner) {
+  Errc code = Errc::kOk;
+  if ((inner.flags & wire::kFlagRefused) != 0) {
+    const auto refusal = wire::decode_refused(inner.body);
+    code = refusal ? refusal->error.code : Errc::kMalformedBody;
+  }
+  shared_.listener.on_answer(*this, std::exchange(asked_, std::uint16_t{0}), code, inner.body);
+  return true;
 }
 
 bool LightClient::on_login_answer(const wire::Inner& inner) {
@@ -322,10 +337,24 @@ bool LightClient::on_sync_answer(const wire::Inner& inner) {
 }
 
 void LightClient::send(std::uint32_t number, Uid to, std::string_view id, std::string_view body) {
+  send(number, 2, to.value(), id, body);
+}
+
+void LightClient::send(std::uint32_t number, Gid to, std::string_view id, std::string_view body) {
+  send(number, 7, to.value(), id, body);
+}
+
+void LightClient::ask(std::uint16_t type, std::string_view body) {
+  asked_ = type;
+  request(type, kAskRequest, body);
+}
+
+void LightClient::send(std::uint32_t number, std::uint32_t field, std::uint64_t to,
+                       std::string_view id, std::string_view body) {
   Bytes& out = shared_.body;
   out.clear();
   put_bytes(out, 1, id);
-  put_number(out, 2, to.value());
+  put_number(out, field, to);
   put_number(out, 3, 1);
   put_bytes(out, 4, body);
   put_number(out, 6, 1);
@@ -392,6 +421,7 @@ void LightClient::close() {
   Bytes().swap(out_);
   has_ack_ = false;
   unacked_push_ = 0;
+  asked_ = 0;
   refused_ = Errc::kOk;
 }
 

@@ -39,6 +39,7 @@ struct PushView {
   Uid sender{};
   std::string_view id;  ///< client_msg_id, 16 bytes
   std::string_view body;
+  std::uint32_t kind = 0;
   bool is_provisional = false;
 };
 
@@ -78,6 +79,9 @@ class Listener {
                         bool more) = 0;
   /// SYNC was refused: nothing is known of what there is.
   virtual void on_sync_refused(LightClient& c, Millis retry_after) = 0;
+  /// The answer to ask(). kOk, or why it was refused. The view dies with the call.
+  virtual void on_answer(LightClient& /*c*/, std::uint16_t /*type*/, Errc /*refused*/,
+                         ByteView /*body*/) {}
   /// The connection is over; the client may connect() again from within.
   virtual void on_closed(LightClient& c, Blame blame, Errc code) = 0;
 };
@@ -112,6 +116,11 @@ class LightClient final : public Loop::Source {
   void connect(const sockaddr_in& to, in_addr from);
   /// SEND. number: 1 … 0x7FFFFFFF, unique per connection. id: 16 bytes. Requires is_open().
   void send(std::uint32_t number, Uid to, std::string_view id, std::string_view body);
+  /// The same to a chat group.
+  void send(std::uint32_t number, Gid to, std::string_view id, std::string_view body);
+  static constexpr std::uint16_t kGroupCreate = 0x0401;  ///< for ask(); command.proto
+  /// Any other request; one at a time.
+  void ask(std::uint16_t type, std::string_view body);
   void ping();
   void pull(ConversationId conversation, std::uint64_t from, std::uint64_t to);
   void sync(std::string_view page_after);
@@ -147,6 +156,10 @@ class LightClient final : public Loop::Source {
   bool on_receipts(const wire::Inner& inner);
   bool on_pull_answer(const wire::Inner& inner);
   bool on_sync_answer(const wire::Inner& inner);
+  bool on_asked_answer(const wire::Inner& inner);
+  /// `field`: of SendRequest, where the receiver stands.
+  void send(std::uint32_t number, std::uint32_t field, std::uint64_t to, std::string_view id,
+            std::string_view body);
   void login();
   void request(std::uint16_t type, std::uint32_t request_id, std::string_view body);
   void fail(Blame blame, Errc code = Errc::kOk);
@@ -162,6 +175,7 @@ class LightClient final : public Loop::Source {
   std::uint32_t life_ = 0;  ///< counts closes: a handler may close or dial anew
   std::uint32_t conn_counter_;
   std::uint32_t unacked_push_ = 0;  ///< highest push number to confirm
+  std::uint16_t asked_ = 0;         ///< type of the request of ask() that waits; 0: none
   std::uint32_t heartbeat_ms_ = 0;
   std::uint32_t storm_window_ms_ = 0;
   Errc refused_ = Errc::kOk;

@@ -94,6 +94,11 @@ void Client::on_ladder(std::function<void(const LadderEvent&)> f) {
   impl_->on_thread([&] { impl_->driver->want_ladder(is_wanted); });
 }
 
+void Client::on_group_receipt(std::function<void(Gid, const MemberReceipt&)> f) {
+  const std::lock_guard lock(impl_->mutex);
+  impl_->group_receipt_callback = std::move(f);
+}
+
 Status Client::login(Credentials credentials, std::chrono::milliseconds within) {
   if (!impl_->opened) return impl_->opened;
   {

@@ -108,7 +108,8 @@ void Client::Impl::on_thread(const std::function<void()>& f) {
   done.get_future().wait();
 }
 
-Result<Sent> Client::Impl::submit(Uid to, Bytes body, std::uint32_t kind) {
+template <class To>
+Result<Sent> Client::Impl::submit(To to, Bytes body, std::uint32_t kind) {
   Result<Sent> out = fail(Errc::kInternal);
   on_thread([&] {
     if (!opened) {
@@ -134,6 +135,9 @@ Result<Sent> Client::Impl::submit(Uid to, Bytes body, std::uint32_t kind) {
   });
   return out;
 }
+
+template Result<Sent> Client::Impl::submit(Uid, Bytes, std::uint32_t);
+template Result<Sent> Client::Impl::submit(Gid, Bytes, std::uint32_t);
 
 Result<Bytes> Client::Impl::ask(std::uint16_t type, Bytes body) {
   if (is_here()) return fail(Errc::kUnavailable, "would wait on the SDK's own thread");
@@ -217,6 +221,11 @@ void Client::Impl::on_notice(client::Notice& notice) {
     const auto at = reads_ended.find(read->conversation);
     if (at != reads_ended.end()) at->second = read->status;
     changed.notify_all();
+  } else if (const auto* receipt = std::get_if<client::GroupReceipt>(&notice)) {
+    std::unique_lock lock(mutex);
+    const auto f = group_receipt_callback;
+    lock.unlock();
+    if (f) f(Gid{receipt->conversation.lo}, receipt->member);
   } else if (std::get_if<client::UpToDate>(&notice) != nullptr) {
     const std::lock_guard lock(mutex);
     ++synced;

@@ -42,7 +42,9 @@ struct Client::Impl {
   [[nodiscard]] bool is_here() const { return runtime->is_here(); }
   /// An idempotent request; waits for its answer. kUnavailable on the SDK's own thread.
   Result<Bytes> ask(std::uint16_t type, Bytes body);
-  Result<Sent> submit(Uid to, Bytes body, std::uint32_t kind);
+  /// `to`: a Uid or a Gid.
+  template <class To>
+  Result<Sent> submit(To to, Bytes body, std::uint32_t kind);
   Status wait_up_to_date();
   void on_notice(client::Notice& notice);
   void note_answer(client::Answered& answered);
@@ -67,6 +69,7 @@ struct Client::Impl {
   std::function<void(const ClientMsgId&, Step, Errc, Seq)> step_callback;
   std::function<void(LinkState, const std::string&)> state_callback;
   std::function<void(const LadderEvent&)> ladder_callback;
+  std::function<void(Gid, const MemberReceipt&)> group_receipt_callback;
   LinkState link = LinkState::kIdle;
   std::string link_why;
   Uid uid{};

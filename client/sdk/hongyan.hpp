@@ -32,12 +32,16 @@ enum class Step : std::uint8_t {
 };
 std::string_view step_name(Step step);
 
+/// Kind of a message that tells of a change of a group (group_event_of); the server alone writes
+/// it.
+inline constexpr std::uint32_t kKindGroupEvent = 3;
+
 struct Message {
   ConversationId conversation;
   Seq seq;  ///< 0: provisional or still in the outbox
   Uid sender;
   ClientMsgId client_msg_id;
-  std::uint32_t kind = 1;  ///< 1 text, 2 binary, ≥ 16 the application's
+  std::uint32_t kind = 1;  ///< 1 text, 2 binary, 3 kKindGroupEvent, ≥ 16 the application's
   Bytes body;
   std::int64_t server_ms = 0;  ///< display only
   bool provisional = false;
@@ -95,13 +99,50 @@ struct LadderEvent {
 
 struct ConversationInfo {
   ConversationId conversation;
-  Uid peer;
+  Uid peer;  ///< 0: a group
   Seq head;
   Seq read;
   Seq peer_read;
   std::uint32_t unread = 0;
   std::int64_t head_ms = 0;
   std::optional<Message> last;
+  std::string group_name{};  ///< of a group
+  Seq join{};                ///< of a group: nothing below is for this person
+};
+
+// ---- chat groups
+
+struct GroupMember {
+  Uid uid;
+  bool owner = false;
+  Seq join;  ///< sees nothing below
+  friend bool operator==(const GroupMember&, const GroupMember&) = default;
+};
+struct Group {
+  Gid gid;
+  std::string name;
+  std::vector<GroupMember> members;  ///< ascending uid
+  std::uint64_t member_version = 0;  ///< raised by every change
+};
+struct GroupChange {
+  std::uint64_t member_version = 0;
+  Seq seq;  ///< of the event in the log; 0: nothing changed
+};
+/// What a message of kKindGroupEvent says; its sender is who did it.
+struct GroupEvent {
+  std::string created;  ///< not empty: the group was made under this name
+  std::vector<Uid> added;
+  std::vector<Uid> removed;
+  Uid owner{};  ///< > 0: owns the group from here on
+};
+/// Errors: kMalformedBody (also for a message of another kind).
+Result<GroupEvent> group_event_of(const Message& message);
+
+/// What one member of a group has, as far as this process heard (groups of up to 200 members).
+struct MemberReceipt {
+  Uid uid{};
+  Seq delivered{};  ///< saved on a device of theirs: everything up to here
+  Seq read{};
 };
 
 struct ClientOptions {
@@ -180,6 +221,8 @@ class Client {
   void on_step(std::function<void(const ClientMsgId&, Step, Errc, Seq)> f);
   void on_state(std::function<void(LinkState, const std::string& why)> f);
   void on_ladder(std::function<void(const LadderEvent&)> f);
+  /// A member of a group confirmed, or read, more of it: group_receipts() has it by then.
+  void on_group_receipt(std::function<void(Gid, const MemberReceipt&)> f);
 
   /// Starts (and keeps) the connection. Returns when the first login succeeded, was refused, or
   /// `within` passed; after a time-out the client goes on trying. A success waits up to a second
@@ -197,6 +240,9 @@ class Client {
   Result<Sent> send(Uid to, Bytes body, std::uint32_t kind = 1);
   Result<Sent> send(const std::string& to_name, Bytes body,
                     std::uint32_t kind = 1);  ///< looks the name up (needs a connection once)
+  /// To a group: its steps end at kStored, since "delivered" is a number of people there
+  /// (group_receipts). Refused with kNotMember for who is not in it.
+  Result<Sent> send(Gid to, Bytes body, std::uint32_t kind = 1);
   Status retry(const ClientMsgId& id);
   Status drop(const ClientMsgId& id);
   [[nodiscard]] std::vector<std::pair<Message, Step>> outbox() const;
@@ -214,6 +260,17 @@ class Client {
       ConversationId conversation, const ClientMsgId& id,
       Seq seq);   ///< message without body, peer's read mark
   Status sync();  ///< asks now; returns when up to date
+
+  /// A group that this person owns; name: 1 .. 64 bytes. `members`: besides this person. Errors:
+  /// kUnknownUser (nobody was added), kNameInvalid, those of look_up().
+  Result<Group> create_group(const std::string& name, const std::vector<Uid>& members);
+  Result<Group> group(Gid gid);  ///< kNotMember: not this person's, or none
+  /// The owner adds and removes, everybody may remove himself. Who is in is not added again.
+  /// Errors: kNotMember, kForbidden, kUnknownUser.
+  Result<GroupChange> change_group(Gid gid, const std::vector<Uid>& add,
+                                   const std::vector<Uid>& remove);
+  /// Who has what of a group's messages; ascending uid, without those who confirmed nothing.
+  [[nodiscard]] std::vector<MemberReceipt> group_receipts(Gid gid) const;
 
   /// For demonstrations and tests: stop reading and writing without closing the socket, and go on
   /// again.

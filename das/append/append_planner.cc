@@ -109,6 +109,7 @@ BatchOutcome AppendPlanner::run(MessageLog& log, std::span<PendingAppend> batch)
     for (std::size_t i = 0; i < slow.size(); ++i)
       out.verdicts[slow[i]] = std::move(rows.verdicts[i]);
     out.heads.insert(out.heads.end(), rows.heads.begin(), rows.heads.end());
+    out.tell.insert(out.tell.end(), rows.tell.begin(), rows.tell.end());
     out.broken = rows.broken;
     out.why_broken = std::move(rows.why_broken);
     out.repeats += rows.repeats;
@@ -235,6 +236,7 @@ Result<AppendedOne> AppendPlanner::append_with_retries(MessageLog& log,
 void AppendPlanner::note_stored(const AppendItem& item, BatchOutcome& out, const Stored& stored) {
   recent_.add(item.conv, item.sender, item.client_msg_id);
   if (stored.repeat) ++out.repeats;
+  out.tell.insert(out.tell.end(), item.tell.begin(), item.tell.end());
 }
 
 }  // namespace hy::das

@@ -30,6 +30,7 @@ struct AppendVerdict {
 struct BatchOutcome {
   std::vector<AppendVerdict> verdicts;  ///< same order as the batch
   std::vector<CommittedHead> heads;     ///< raise these in the cache *before* the answers go out
+  std::vector<Uid> tell{};              ///< members of groups: raise these too
   bool fast = false;                    ///< one transaction for all
   bool broken = false;                  ///< the session must be replaced
   Error why_broken;

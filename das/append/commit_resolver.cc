@@ -48,6 +48,7 @@ CommitResolver::Answers CommitResolver::resolve(AppendPlanner& planner, MessageL
   sync_point("das.unknown_before_resolve");
   BatchOutcome rows = planner.run_slow(log, batch);
   out.heads = std::move(rows.heads);
+  out.tell = std::move(rows.tell);
   out.broken = rows.broken;
   out.why_broken = std::move(rows.why_broken);
   std::vector<Open> left;

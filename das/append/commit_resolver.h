@@ -30,6 +30,7 @@ class CommitResolver {
   struct Answers {
     std::vector<Answer> answers;
     std::vector<CommittedHead> heads;  ///< raise before the answers go out
+    std::vector<Uid> tell;             ///< these too, besides the pairs of `heads`
     std::size_t resolved = 0;          ///< unknown ones that became known
     bool broken = false;
     Error why_broken;

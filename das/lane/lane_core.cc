@@ -111,7 +111,7 @@ void LaneCore::append(LaneBatch& batch, Completion& done) {
   const bool acked = mutant(Mutant::kAckBeforeCommit) && ack_unseen(batch, pending);
   BatchOutcome outcome = planner_.run(session_->messages(), pending);
   // The change counters have moved before anyone is told: what an answer causes finds them.
-  if (!outcome.heads.empty()) engine_.cache().committed(outcome.heads);
+  raise_counters(outcome.heads, outcome.tell);
   const auto spent = clock_.now() - begun;
   const auto rows = static_cast<std::uint32_t>(pending.size());
   bool full = false;
@@ -173,6 +173,16 @@ bool LaneCore::ack_unseen(const LaneBatch& batch, std::span<const PendingAppend>
   return true;
 }
 
+void LaneCore::raise_counters(std::span<const CommittedHead> heads, std::vector<Uid>& tell) {
+  if (!heads.empty()) engine_.cache().committed(heads);
+  if (tell.empty()) return;
+  // Several messages of one group in a batch name the same people.
+  std::ranges::sort(tell);
+  const auto [first, last] = std::ranges::unique(tell);
+  tell.erase(first, last);
+  engine_.cache().changed(tell);
+}
+
 void LaneCore::note_room(bool full) {
   if (full) {
     observer_.lane_failed(options_.number, {Errc::kStoreFull, {}, {}});
@@ -202,7 +212,7 @@ void LaneCore::resolve(Completion& done) {
 }
 
 void LaneCore::take_answers(CommitResolver::Answers answers, Completion& done) {
-  if (!answers.heads.empty()) engine_.cache().committed(answers.heads);
+  raise_counters(answers.heads, answers.tell);
   if (answers.resolved > 0) observer_.resolved(answers.resolved);
   if (answers.broken) down_ = answers.why_broken;
   for (CommitResolver::Answer& answer : answers.answers)

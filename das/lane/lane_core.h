@@ -127,6 +127,7 @@ class LaneCore {
   void lose_session(const Error& why);
   void back_off();
   void note_room(bool full);
+  void raise_counters(std::span<const CommittedHead> heads, std::vector<Uid>& tell);
   void deliver(Completion done);
 
   const LaneOptions options_;

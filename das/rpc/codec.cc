@@ -59,6 +59,8 @@ Result<AppendItem> decode(pb::Append& in) {
     if (in.after_client_msg_id().size() != kIdBytes) return malformed("after_client_msg_id");
     item.after = ClientMsgId::from_bytes(in.after_client_msg_id());
   }
+  if (in.tell_size() > static_cast<int>(limits::kGroupMembersMax)) return malformed("tell");
+  for (const std::uint64_t uid : in.tell()) item.tell.emplace_back(cut_number(uid));
   item.body.bytes = std::move(*in.mutable_body());
   return item;
 }

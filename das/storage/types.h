@@ -31,6 +31,7 @@ struct AppendItem {
   std::uint64_t member_version = 0;  ///< the one that logic judged by
   std::optional<ClientMsgId> after;  ///< predecessor of the same (conv, sender) that must be stored
   bool after_proven = false;         ///< this lane committed `after` itself: no need to read it
+  std::vector<Uid> tell;             ///< of a group: whose change counters are raised
   Body body;                         ///< 0 .. limits::kMessageBodyBytesMax
 };
 

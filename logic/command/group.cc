@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include "common/base/test_hooks.h"
 #include "hy/client/v1/group.pb.h"
 #include "logic/command/client_proto.h"
 #include "logic/command/failures.h"
@@ -142,7 +141,6 @@ void GroupCommands::changed(GroupChanged done, MonoTime asked_at, TraceId trace)
   // their join_seq says, and who went with it has its own event.
   const GroupPtr group = directory_.learn(std::move(done.facts), asked_at);
   if (!done.event || group->facts.member_version < version) return;
-  sync_point("logic.group_changed_before_deliver");
   Delivery to_members = group_push(group, *done.event, 0, clock_.now(), trace);
   if (!done.removed.empty()) {
     Delivery to_removed = to_members;

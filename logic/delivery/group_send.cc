@@ -1,6 +1,5 @@
 #include "logic/delivery/group_send.h"
 
-#include "common/base/test_hooks.h"
 #include "common/flat/recycler.h"
 #include "logic/delivery/group_push.h"
 #include "logic/metrics.h"
@@ -11,6 +10,9 @@ namespace {
 
 /// Members changed twice while one message was on its way: the device tries again later.
 constexpr int kJudgementsMax = 2;
+/// A counter that moves makes a device look at its next PING, so that a lost push is found then and
+/// not by the periodic SYNC alone. It costs the cache a write a member: small groups have it.
+constexpr std::size_t kTellMembersMax = 50;
 
 bool is_store_away(Errc code) {
   return code == Errc::kStoreDown || code == Errc::kStoreFull;
@@ -82,7 +84,9 @@ void GroupSend::append(const OpPtr& op) {
   request.after = op->order.after;
   request.call = op->order.call;
   request.dyed = op->order.dyed;
-  sync_point("logic.group_after_rules_before_append");
+  request.tell.reset();
+  if (op->group->everyone.size() <= kTellMembersMax)
+    request.tell = {op->group, &op->group->everyone};
   p_.trace.mark(op->trace, Rung::kAppendSent, now);
   // The turn outlives the call: its release starts the next command, whose append must come after.
   SessionFifo::Turn turn = std::move(op->turn);
@@ -119,7 +123,6 @@ void GroupSend::judge_again(const OpPtr& op) {
 }
 
 void GroupSend::on_stored(const OpPtr& op, const Appended& stored) {
-  sync_point("logic.group_after_stored_before_ack");
   p_.relay.store_answered();
   const MonoTime now = p_.clock.now();
   p_.trace.stored(op->trace, stored, now);
@@ -129,7 +132,6 @@ void GroupSend::on_stored(const OpPtr& op, const Appended& stored) {
                        .seq = stored.seq,
                        .server_ms = stored.server_ms,
                        .repeat = stored.repeat});
-  sync_point("logic.group_after_ack_before_deliver");
   p_.trace.mark(op->trace, Rung::kAcked, now);
   push(op, stored);
 }
@@ -147,7 +149,6 @@ void GroupSend::push(const OpPtr& op, const Appended& stored) {
                               .server_ms = stored.server_ms};
   Delivery delivery = group_push(op->group, message, receipts_up_to_, now, op->order.call.trace);
   delivery.targets = {{op->order.sender, slots_but(op->order.sender_slot)}};
-  sync_point("logic.group_before_deliver");
   p_.trace.mark(op->trace, Rung::kPushSent, now);
   p_.deliverer.deliver(std::move(delivery), [this, ref = op->trace] {
     p_.trace.mark(ref, Rung::kPushResult, p_.clock.now());

@@ -18,6 +18,8 @@ struct AppendRequest {
   std::optional<ClientMsgId> after{};
   CallContext call;
   bool dyed = false;
+  /// Members of a small group: their change counters rise with it. Null: a pair, or nobody.
+  std::shared_ptr<const std::vector<Uid>> tell{};
 };
 
 struct Appended {

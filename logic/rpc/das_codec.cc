@@ -64,6 +64,8 @@ void encode(const AppendRequest& request, pb::Append& out) {
   if (request.after) put_id(*request.after, *out.mutable_after_client_msg_id());
   out.set_trace(request.call.trace.value());
   out.set_dyed(request.dyed);
+  if (request.tell)
+    for (const Uid uid : *request.tell) out.add_tell(uid.value());
 }
 
 Appended appended_of(const pb::AppendAnswer& answer) {

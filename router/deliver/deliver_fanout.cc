@@ -175,15 +175,17 @@ void DeliverFanout::on_results(EntryId entry, std::uint64_t id,
   }
   Pending& pending = rows_[found->second];
   outcomes_.clear();
+  pending.brief ? take_brief(pending, outcomes) : take_each(pending, outcomes);
   const LogicId logic = pending.logic;
   const std::uint64_t delivery_id = pending.delivery_id;
-  if (pending.brief) {
-    take_brief(pending, outcomes);
-    if (pending.open == 0) release(id);
-    sync_point("router.result_before_logic");
-    if (!outcomes_.empty()) logics_.results(logic, delivery_id, outcomes_);
-    return;
-  }
+  const bool is_over =
+      pending.brief ? pending.open == 0 : std::ranges::all_of(pending.legs, &Leg::over);
+  if (is_over) release(id);
+  sync_point("router.result_before_logic");
+  if (!outcomes_.empty()) logics_.results(logic, delivery_id, outcomes_);
+}
+
+void DeliverFanout::take_each(Pending& pending, std::span<const ConnOutcome> outcomes) {
   for (const ConnOutcome& outcome : outcomes) {
     const auto leg = std::ranges::find(pending.legs, outcome.conn, &Leg::conn);
     const bool is_ack = outcome.result == DeliverResult::kAcked;
@@ -201,9 +203,6 @@ void DeliverFanout::on_results(EntryId entry, std::uint64_t id,
                                                       result == DeliverResult::kQueued);
     leg->over = !ack_may_follow;
   }
-  if (std::ranges::all_of(pending.legs, &Leg::over)) release(id);
-  sync_point("router.result_before_logic");
-  if (!outcomes_.empty()) logics_.results(logic, delivery_id, outcomes_);
 }
 
 /// Named connections are found again, which is for the few that are gone; the others are counted.

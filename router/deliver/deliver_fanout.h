@@ -100,6 +100,7 @@ class DeliverFanout {
   void count(DeliverResult result, std::uint64_t n = 1);
   void fail_unanswered(Pending& pending);
   void answer_brief(LogicId logic, std::uint64_t delivery_id);
+  void take_each(Pending& pending, std::span<const ConnOutcome> outcomes);
   void take_brief(Pending& pending, std::span<const ConnOutcome> outcomes);
   void release(std::uint64_t id);
 

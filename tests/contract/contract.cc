@@ -109,9 +109,13 @@ AppendItem EngineContract::message(const Pair& in, Uid sender, std::string text)
 }
 
 FastAppend EngineContract::fast(StoreSession& session, std::vector<AppendItem>& items) {
-  std::ranges::sort(items, {}, [&](const AppendItem& item) {
-    return std::pair(item.conv, &item - items.data());
-  });
+  // By places, not by addresses: items move while they are sorted.
+  std::vector<std::pair<ConversationId, std::size_t>> order;
+  for (std::size_t i = 0; i < items.size(); ++i) order.emplace_back(items[i].conv, i);
+  std::ranges::sort(order);
+  std::vector<AppendItem> sorted;
+  for (const auto& [conv, i] : order) sorted.push_back(std::move(items[i]));
+  items = std::move(sorted);
   std::vector<const AppendItem*> pointers;
   for (const AppendItem& item : items) pointers.push_back(&item);
   return session.messages().append_fast(pointers);

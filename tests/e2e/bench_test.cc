@@ -47,6 +47,16 @@ class BenchTest : public ClusterTest {
   }
 };
 
+TEST_P(BenchTest, GroupsAreMadeLoadedAndEveryDeliveryIsChecked) {
+  const Done done = bench("group --groups 2 --members 5 --rate 4/s --for 2s --warmup 1s");
+  expect_clean(done);
+  const Json& total = done.report["total"];
+  EXPECT_GE(total["sent"], 10);
+  EXPECT_EQ(total["sent"], total["stored"]);
+  EXPECT_EQ(total["delivered"], total["stored"].get<int>() * 4);
+  EXPECT_GT(done.report["extra"]["cpu_us_a_delivery(daemons)"], 0);
+}
+
 TEST_P(BenchTest, PairsOnAScheduleAreCountedAndClean) {
   const Done done = bench("p2p --conns 20 --rate 200 --for 2s --windows 2 --warmup 1s");
   expect_clean(done);

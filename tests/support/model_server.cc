@@ -74,13 +74,13 @@ ClientMsgId ModelServer::write(Uid from, Gid to, const Bytes& body) {
 }
 
 void ModelServer::change_group(Gid gid, Uid actor, const std::vector<Uid>& add,
-                               const std::vector<Uid>& remove) {
+                               const std::vector<Uid>& remove, const std::string& name) {
   const auto conversation = ConversationId::group(gid);
   const auto& log = logs[conversation];
   const std::uint64_t seq = log.empty() ? 1 : log.back().seq + 1;
   v1::GroupEvent event;
   if (seq == 1) {
-    event.set_created("group");
+    event.set_created(name);
     spans[conversation][actor.value()] = {seq, 0};
   }
   for (const Uid uid : add) {
@@ -296,6 +296,7 @@ void ModelServer::Connection::on_inner(const wire::Inner& inner) {
       }
       return answer(inner, found.SerializeAsString());
     }
+    case Type::kGroupCreate: return on_group_create(inner);
     case Type::kLogout: answer(inner, {}); return shut();
     default: return refuse(inner, Errc::kUnknownCommand);
   }
@@ -377,6 +378,27 @@ void ModelServer::Connection::on_send(const wire::Inner& inner) {
   answered.set_ack(v1::STORED);
   answered.set_seq(known->seq);
   answer(inner, answered.SerializeAsString());
+}
+
+void ModelServer::Connection::on_group_create(const wire::Inner& inner) {
+  if (server_.knobs.refuse_groups) return refuse(inner, Errc::kRateLimited);
+  const auto request = parse<v1::GroupCreateRequest>(inner.body);
+  const Gid gid{server_.spans.size() + 1};
+  std::vector<Uid> members;
+  for (const std::uint64_t uid : request.members()) members.emplace_back(uid);
+  server_.change_group(gid, uid_, members, {}, request.name());
+  v1::GroupCreateAnswer out;
+  auto* group = out.mutable_group();
+  group->set_gid(gid.value());
+  group->set_conversation(ConversationId::group(gid).to_bytes());
+  group->set_name(request.name());
+  for (const auto& [uid, span] : server_.spans[ConversationId::group(gid)]) {
+    auto* member = group->add_members();
+    member->set_uid(uid);
+    member->set_owner(uid == uid_.value());
+    member->set_join_seq(span.join);
+  }
+  answer(inner, out.SerializeAsString());
 }
 
 void ModelServer::Connection::push(const Row& row, ConversationId conversation, bool provisional) {

@@ -47,6 +47,7 @@ class ModelServer {
     std::uint64_t store_epoch = 1;
     std::uint32_t slice = 200;  ///< rows of one PULL
     bool push_own_devices = true;
+    bool refuse_groups = false;
   };
   struct Row {
     std::uint64_t seq;
@@ -74,8 +75,8 @@ class ModelServer {
     }
   };
   /// The first one did it. The event is written, pushed, and the span set, at once.
-  void change_group(Gid gid, Uid actor, const std::vector<Uid>& add,
-                    const std::vector<Uid>& remove);
+  void change_group(Gid gid, Uid actor, const std::vector<Uid>& add, const std::vector<Uid>& remove,
+                    const std::string& name = "group");
   ClientMsgId write(Uid from, Gid to, const Bytes& body);
   /// The log forgets everything above `seq`; a restore raises the epoch.
   void set_back(ConversationId conversation, std::uint64_t seq) {
@@ -147,6 +148,7 @@ class ModelServer::Connection : public std::enable_shared_from_this<Connection> 
   void push(const Row& row, ConversationId conversation, bool provisional);
   void on_login(const wire::Inner& inner);
   void on_send(const wire::Inner& inner);
+  void on_group_create(const wire::Inner& inner);
   void on_push_ack(std::uint32_t n);
   void on_sync(const wire::Inner& inner);
   void on_pull(const wire::Inner& inner, bool is_history);

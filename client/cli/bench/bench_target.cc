@@ -22,6 +22,8 @@ constexpr auto kTokenLife = std::chrono::hours(24);
 const std::vector<std::string>& lifted_settings() {
   static const std::vector<std::string> kSettings = {"logic.send_rate=100000/s burst 100000",
                                                      "logic.sync_rate=1000/s burst 1000",
+                                                     "logic.send_per_group=100000/s burst 100000",
+                                                     "logic.group_creates=100000/s burst 100000",
                                                      "logic.pull_rate=100000/s burst 100000",
                                                      "entry.frame_rate=100000/s burst 100000",
                                                      "entry.connect_rate=100000/s burst 100000",

@@ -86,7 +86,7 @@ Exit run_bench(const std::string& scenario, const Given& given, Root& root) {
     random.fill(bytes);
     options.seed = get_be<std::uint64_t>(bytes) >> 1 | 1;
   }
-  options.conns += options.conns % 2;
+  complete_options(options);
   std::atomic<bool> is_stopped = false;
   const StopSignal stop([&](int) { is_stopped = true; });
   const bool is_live = root.output() == Format::kTable && stdout_is_terminal() && !options.no_tui;

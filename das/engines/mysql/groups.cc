@@ -4,7 +4,6 @@
 #include <optional>
 
 #include "common/base/clock.h"
-#include "common/base/test_hooks.h"
 #include "das/engines/mysql/message_log.h"
 #include "das/engines/mysql/mysql_error.h"
 #include "das/engines/mysql/packed_rows.h"
@@ -181,7 +180,6 @@ Result<GroupChanged> make_group(Connection& connection, const NewGroup& group,
   out.facts.name = group.name;
   write_change(connection, {{all.begin(), all.end()}, {}, group.owner},
                creation_event(group, gid, all), *head, out);
-  sync_point("das.group_before_commit");
   transaction.commit();
   return out;
 }
@@ -222,7 +220,6 @@ Result<GroupChanged> change_group(Connection& connection, const GroupChange& cha
     if (plan.changes_nothing()) return out;
     HY_TRY_VOID(all_exist(connection, plan.added));
     write_change(connection, plan, change_event(change, plan, out.facts, head->now_ms), *head, out);
-    sync_point("das.group_before_commit");
     transaction.commit();
     return out;
   });

@@ -43,11 +43,24 @@ std::optional<SessionInfo> session_of(LogicBench& bench, Standing standing) {
   return std::nullopt;
 }
 
+const Gid kHerGroup{7};
+
+/// Of the groups that exist she is in one.
+logic::GroupFacts group_of(Gid gid) {
+  logic::GroupFacts out{.gid = gid, .name = "club", .members = {}, .member_version = 1};
+  if (gid == kHerGroup) out.members.push_back({kAlice, true, Seq{1}});
+  out.members.push_back({kBob, false, Seq{1}});
+  return out;
+}
+
 /// Rights: what reached a neighbour is about the one who asked.
 void check_whose(const LogicBench& bench) {
   for (const auto& a : bench.log.appends) {
     law(a.query->sender == kAlice, "a message's sender is the session's user");
-    law(a.query->conversation.has(kAlice), "one writes to own conversations");
+    // Into a group only after its facts named her: in the played world she is in no other.
+    law(a.query->conversation.has(kAlice) ||
+            a.query->conversation == ConversationId::group(kHerGroup),
+        "one writes to own conversations");
     law(a.query->body.size() <= limits::kMessageBodyBytesMax, "a message has a size");
   }
   for (const auto& q : bench.log.pulls) {
@@ -63,6 +76,11 @@ void check_whose(const LogicBench& bench) {
   }
   for (const auto& q : bench.relations.blocks) law(q.query.uid == kAlice, "one blocks as oneself");
   for (const auto& q : bench.relations.opens) law(q.query.has(kAlice), "facts of own pairs");
+  for (const auto& q : bench.groups.creates) {
+    law(q.query.owner == kAlice, "one makes groups of one's own");
+    law(q.query.members.size() < kGroupMembersMax, "a group has a size");
+  }
+  for (const auto& q : bench.groups.changes) law(q.query.actor == kAlice, "one acts as oneself");
   for (const auto& q : bench.accounts.finds) {
     law(q.query.uids.size() + q.query.names.size() <= limits::kIdsPerRequestMax,
         "lists are capped");
@@ -88,6 +106,9 @@ void answer_neighbours(LogicBench& bench, std::uint8_t how) {
       fail_with(bench.log.counters);
       fail_with(bench.relations.opens);
       fail_with(bench.relations.blocks);
+      fail_with(bench.groups.creates);
+      fail_with(bench.groups.opens);
+      fail_with(bench.groups.changes);
       fail_with(bench.accounts.begins);
       fail_with(bench.accounts.finds);
       bench.turn();
@@ -95,6 +116,18 @@ void answer_neighbours(LogicBench& bench, std::uint8_t how) {
     }
     while (!bench.relations.opens.empty()) take(bench.relations.opens).answer(friendly());
     while (!bench.relations.blocks.empty()) take(bench.relations.blocks).answer(friendly(2));
+    while (!bench.groups.creates.empty()) {
+      take(bench.groups.creates).answer({.facts = group_of(kHerGroup)});
+    }
+    while (!bench.groups.opens.empty()) {
+      auto asked = take(bench.groups.opens);
+      asked.answer(group_of(asked.query));
+    }
+    while (!bench.groups.changes.empty()) {
+      auto asked = take(bench.groups.changes);
+      asked.answer({.facts = group_of(asked.query.gid), .event = logic::StoredMessage{}});
+    }
+    check_whose(bench);
     while (!bench.log.appends.empty()) take(bench.log.appends).answer({Seq{1}, 1'000, false});
     while (!bench.log.pulls.empty()) take(bench.log.pulls).answer({});
     while (!bench.log.finds.empty()) take(bench.log.finds).answer({});
@@ -147,7 +180,9 @@ void run(ByteView input) {
     law(bench.log.appends.empty() && bench.log.pulls.empty() && bench.log.lists.empty() &&
             bench.log.marks_asked.empty() && bench.log.finds.empty() &&
             bench.relations.blocks.empty() && bench.relations.opens.empty() &&
-            bench.accounts.finds.empty() && bench.accounts.begins.empty(),
+            bench.groups.creates.empty() && bench.groups.opens.empty() &&
+            bench.groups.changes.empty() && bench.accounts.finds.empty() &&
+            bench.accounts.begins.empty(),
         "no right: no neighbour hears of it");
     return;
   }

@@ -16,6 +16,7 @@
 #include <cstdio>
 #include <memory>
 
+#include "tests/peers/load/hongyan_group.h"
 #include "tests/peers/load/hongyan_swarm.h"
 #include "tests/peers/load/meter.h"
 #include "tests/peers/load/mqtt_swarm.h"
@@ -102,13 +103,18 @@ int main(int argc, char** argv) {
   app.add_option("--first", first, "number of the first client");
   app.add_option("--connections", settings.connections, "even");
   app.add_option("--outstanding", settings.outstanding, "messages under way a client");
+  app.add_flag("--group", settings.is_group, "all clients are one group");
   app.add_option("--body", settings.body_bytes, "bytes of a body");
   CLI11_PARSE(app, argc, argv);
+  settings.has_echo = protocol == "mqtt";
   Meter meter(settings);
   std::unique_ptr<Swarm> swarm;
   if (protocol == "mqtt") swarm = std::make_unique<MqttSwarm>(meter, port, first);
   if (protocol == "xmpp") swarm = std::make_unique<XmppSwarm>(meter, port, first);
-  if (protocol == "hongyan") swarm = std::make_unique<HongyanSwarm>(meter, access, first, from);
+  if (protocol == "hongyan" && settings.is_group)
+    swarm = std::make_unique<HongyanGroup>(meter, access, from);
+  else if (protocol == "hongyan")
+    swarm = std::make_unique<HongyanSwarm>(meter, access, first, from);
   meter.drive(*swarm);
   return serve(meter, *swarm);
 }

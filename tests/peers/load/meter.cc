@@ -45,6 +45,7 @@ std::uint64_t now_ns() {
 
 Meter::Meter(Settings settings) : settings_(settings), clients_(settings.connections) {
   body_.assign(std::max(settings_.body_bytes, kHeader), 'x');
+  if (settings_.is_group) group_seen_.resize(clients_.size() * clients_.size());
 }
 
 void Meter::ready(std::size_t client) {
@@ -67,6 +68,10 @@ void Meter::received(std::size_t client, std::string_view body) {
   const auto sender = static_cast<std::size_t>(get_hex(body.substr(0, 8)));
   const auto number = static_cast<std::uint32_t>(get_hex(body.substr(8, 8)));
   const std::uint64_t intended = get_hex(body.substr(16, 16));
+  if (settings_.is_group) {
+    received_in_group(client, sender, number, intended);
+    return;
+  }
   if (sender != (client ^ 1U)) {
     failed(client, "a message for somebody else");
     return;
@@ -88,6 +93,47 @@ void Meter::done(std::size_t client, std::uint64_t latency_ns) {
   if (sending_ && rate_ <= 0) send(client, now_ns());
 }
 
+void Meter::received_in_group(std::size_t client, std::size_t sender, std::uint32_t number,
+                              std::uint64_t intended) {
+  if (sender >= clients_.size()) {
+    failed(client, "a message of nobody");
+    return;
+  }
+  std::uint32_t& seen = group_seen_[client * clients_.size() + sender];
+  if (number <= seen) {
+    ++doubled_;
+    return;
+  }
+  missing_ += number - seen - 1;
+  seen = number;
+  ++done_;
+  latencies_.add((now_ns() - intended) / 1'000);
+  const auto at = under_way_.find({sender, number});
+  if (at == under_way_.end() || ++at->second < receivers()) return;
+  under_way_.erase(at);
+  if (sending_ && rate_ <= 0) send_to_group(now_ns());
+}
+
+void Meter::group_refused(std::string_view body) {
+  const auto sender = static_cast<std::size_t>(get_hex(body.substr(0, 8)));
+  const auto number = static_cast<std::uint32_t>(get_hex(body.substr(8, 8)));
+  if (under_way_.erase({sender, number}) == 0) return;
+  refused_ += receivers();
+  again_.emplace_back(now_ns() + 500'000'000U, sender);
+}
+
+void Meter::send_to_group(std::uint64_t intended_ns) {
+  const std::size_t sender = next_sender_++ % clients_.size();
+  Client& c = clients_[sender];
+  if (!c.ready) return;
+  put_hex(body_.data(), sender, 8);
+  put_hex(body_.data() + 8, ++c.sent, 8);
+  put_hex(body_.data() + 16, intended_ns, 16);
+  under_way_[{sender, c.sent}] = 0;
+  sent_ += receivers();
+  swarm_->send(sender, body_);
+}
+
 void Meter::refused(std::size_t client) {
   ++refused_;
   --clients_[client].outstanding;
@@ -95,6 +141,10 @@ void Meter::refused(std::size_t client) {
 }
 
 void Meter::send(std::size_t client, std::uint64_t intended_ns) {
+  if (settings_.is_group) {
+    send_to_group(intended_ns);
+    return;
+  }
   Client& c = clients_[client];
   if (!c.ready) return;
   put_hex(body_.data(), client, 8);
@@ -121,9 +171,12 @@ bool Meter::connect_all() {
 bool Meter::prime() {
   constexpr std::size_t kAtOnce = 64;
   const std::uint64_t deadline = now_ns() + 300'000'000'000U;
-  const std::uint64_t wanted = done_ + clients_.size();
+  constexpr std::size_t kGroupMessages = 20;  // one conversation, opened by the first of them
+  const std::size_t messages = settings_.is_group ? kGroupMessages : clients_.size();
+  const std::uint64_t wanted =
+      done_ + messages * (settings_.is_group ? receivers() : std::size_t{1});
   for (std::size_t next = 0; done_ < wanted && failed_ == 0 && now_ns() < deadline;) {
-    while (next < clients_.size() && sent_ - done_ - refused_ + again_.size() < kAtOnce) {
+    while (next < messages && sent_ - done_ - refused_ + again_.size() < kAtOnce) {
       send(next++, now_ns());
     }
     send_again();
@@ -146,7 +199,7 @@ void Meter::start(double rate) {
   began_ns_ = now_ns();
   due_ = 0;
   if (rate_ > 0) return;
-  for (std::size_t i = 0; i < clients_.size(); ++i) {
+  for (std::size_t i = 0; i < (settings_.is_group ? 1 : clients_.size()); ++i) {
     for (std::size_t k = 0; k < settings_.outstanding; ++k) {
       again_.emplace_back(began_ns_ + i * 1'000'000'000U / clients_.size(), i);
     }

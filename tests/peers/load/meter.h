@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <map>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -25,6 +26,10 @@ class Meter {
     std::size_t connections = 1'000;  ///< even
     std::size_t outstanding = 4;
     std::size_t body_bytes = 100;  ///< at least 32: sender, number and time lead the body
+    /// All clients are one group: `outstanding` messages of all together are under way, in turn
+    /// from each, and a message is done when everybody has it. Counted are deliveries.
+    bool is_group = false;
+    bool has_echo = false;  ///< a group's sender gets his own message too
   };
   explicit Meter(Settings settings);
   void drive(Swarm& swarm) { swarm_ = &swarm; }
@@ -41,6 +46,9 @@ class Meter {
   [[nodiscard]] std::size_t outstanding(std::size_t client) const {
     return clients_[client].outstanding;
   }
+
+  /// A group's message was refused: nobody gets it.
+  void group_refused(std::string_view body);
 
   // From the commands.
   /// Logs everybody in, at most 64 at once; false when one failed or 300 s passed.
@@ -66,6 +74,13 @@ class Meter {
  private:
   void send(std::size_t client, std::uint64_t intended_ns);
   void send_again();
+  void received_in_group(std::size_t client, std::size_t sender, std::uint32_t number,
+                         std::uint64_t intended);
+  void send_to_group(std::uint64_t intended_ns);
+  /// Of one message.
+  [[nodiscard]] std::size_t receivers() const {
+    return clients_.size() - (settings_.has_echo ? 0 : 1);
+  }
 
   struct Client {
     std::uint32_t outstanding = 0;
@@ -76,6 +91,11 @@ class Meter {
   Settings settings_;
   Swarm* swarm_ = nullptr;
   std::vector<Client> clients_;
+  /// Of a group: the highest number of each sender that a client has, sender after sender.
+  std::vector<std::uint32_t> group_seen_;
+  /// (sender, number) → how many have it; those on their way.
+  std::map<std::pair<std::size_t, std::uint32_t>, std::size_t> under_way_;
+  std::size_t next_sender_ = 0;
   Histogram latencies_;
   std::string body_;
   /// (when, who): the first messages, spread over a second, and what follows a refusal.

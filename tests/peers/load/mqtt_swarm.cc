@@ -59,8 +59,9 @@ void MqttSwarm::begin_login(std::size_t index) {
   auto client = std::make_unique<Client>();
   client->swarm = this;
   client->index = index;
-  client->own_topic = "c/" + std::to_string(first_client_ + index);
-  client->peer_topic = "c/" + std::to_string(first_client_ + (index ^ 1U));
+  const bool is_group = meter_.settings().is_group;
+  client->own_topic = is_group ? "g" : "c/" + std::to_string(first_client_ + index);
+  client->peer_topic = is_group ? "g" : "c/" + std::to_string(first_client_ + (index ^ 1U));
   const std::string id = "load-" + std::to_string(first_client_ + index);
   client->session.reset(new_session(id, *client));
   mosquitto* const m = client->session.get();

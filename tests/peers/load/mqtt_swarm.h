@@ -14,7 +14,8 @@ namespace hy::peers {
 
 class Meter;
 
-/// MQTT 3.1.1 at QoS 1 over plain TCP: client i subscribes to c/<i> and publishes to c/<i ^ 1>.
+/// MQTT 3.1.1 at QoS 1 over plain TCP: client i subscribes to c/<i> and publishes to c/<i ^ 1>; in
+/// a group everybody subscribes to one topic and publishes to it.
 /// Packets are libmosquitto's, over GatheredIo.
 class MqttSwarm : public Swarm {
  public:

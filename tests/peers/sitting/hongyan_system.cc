@@ -14,10 +14,13 @@ namespace {
 namespace fs = std::filesystem;
 
 /// Limits per client and per address, which a load test from one address would meet.
-const std::vector<std::string> kNoLimits = {
-    "logic.send_rate=100000/s burst 100000",  "logic.sync_rate=1000/s burst 1000",
-    "entry.frame_rate=100000/s burst 100000", "entry.connect_rate=100000/s burst 100000",
-    "entry.unauthenticated_per_ip=20000",     "entry.logged_in_per_ip=100000"};
+const std::vector<std::string> kNoLimits = {"logic.send_rate=100000/s burst 100000",
+                                            "logic.send_per_group=100000/s burst 100000",
+                                            "logic.sync_rate=1000/s burst 1000",
+                                            "entry.frame_rate=100000/s burst 100000",
+                                            "entry.connect_rate=100000/s burst 100000",
+                                            "entry.unauthenticated_per_ip=20000",
+                                            "entry.logged_in_per_ip=100000"};
 
 void write_access(const cli::Cluster& cluster, std::size_t users, const fs::path& file) {
   auto door =

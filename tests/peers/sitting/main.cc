@@ -24,7 +24,7 @@ using namespace hy::peers;
 constexpr double kEvenRate = 2'000;  // messages a second
 
 struct Options {
-  std::vector<std::string> scenarios = {"busy", "many", "even"};
+  std::vector<std::string> scenarios = {"busy", "many", "even", "group"};
   std::vector<std::string> systems = {"mosquitto", "ejabberd", "ejabberd+archive",
                                       "hongyan/embedded", "hongyan/mysql"};
   int rounds = 5;
@@ -80,11 +80,13 @@ class Sitting {
  private:
   void run_scenario(const std::string& scenario) {
     const bool many = scenario == "many";
+    const bool group = scenario == "group";
     Place place;
     place.folder = folder_ / scenario;
     std::filesystem::create_directories(place.folder);
     place.build = HY_BUILD_DIR;
-    place.connections = many ? 10'000 : 1'000;
+    place.connections = many ? 10'000 : group ? 500 : 1'000;
+    place.is_group = group;
     place.ports = &ports_;
     place.hongyan_settings = options_.hongyan_settings;
     std::vector<std::unique_ptr<Contestant>> contestants;
@@ -92,6 +94,7 @@ class Sitting {
       // Ten thousand people ask for their archive's settings with the first message: it takes
       // minutes until that system is at its rate, and the even rate is near its limit.
       if (scenario != "busy" && name == "ejabberd+archive") continue;
+      if (group && name.starts_with("ejabberd")) continue;
       std::printf("%-6s starting %s, %zu accounts\n", scenario.c_str(), name.c_str(),
                   place.connections);
       contestants.push_back(std::make_unique<Contestant>(start(name, place), place, many ? 1 : 4));
@@ -121,7 +124,7 @@ class Sitting {
       measure(one, scenario, round, options_.seconds, kEvenRate);
       return;
     }
-    const bool raw = one.system().name == "hongyan/mysql";
+    const bool raw = scenario == "busy" && one.system().name == "hongyan/mysql";
     RawInserts inserts{.round = round};
     if (raw) inserts.before = raw_insert_rows_per_second(one.system());
     measure(one, scenario, round, options_.seconds, 0);
@@ -171,7 +174,7 @@ int main(int argc, char** argv) {
   Options options;
   CLI::App app("Hongyan and its peers, measured in turn");
   app.add_flag("--quick", options.quick, "one round of two seconds at 1,000 connections");
-  app.add_option("--scenario", options.scenarios, "busy, many, even")->delimiter(',');
+  app.add_option("--scenario", options.scenarios, "busy, many, even, group")->delimiter(',');
   app.add_option("--systems", options.systems)->delimiter(',');
   app.add_option("--rounds", options.rounds);
   app.add_option("--seconds", options.seconds, "of one window");

@@ -34,6 +34,7 @@ struct Place {
   std::filesystem::path folder;  ///< exists; one subfolder a system
   std::filesystem::path build;   ///< with bin/ and tests/
   std::size_t connections = 1'000;
+  bool is_group = false;  ///< all of them are one chat group
   cli::FreePorts* ports = nullptr;
   std::vector<std::string> hongyan_settings;  ///< further "table.key=value"
 };

@@ -62,6 +62,7 @@ Contestant::Contestant(System system, const Place& place, std::size_t outstandin
     const std::size_t count = i + 1 == workers ? connections_ - first : each;
     std::vector<std::string> argv = {(place.build / "tests" / "peer_load").string()};
     argv.insert(argv.end(), system_.load.begin(), system_.load.end());
+    if (place.is_group) argv.emplace_back("--group");
     for (const auto& [name, value] :
          {std::pair{"--connections", count}, {"--outstanding", outstanding}, {"--first", first}}) {
       argv.emplace_back(name);

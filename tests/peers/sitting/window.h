@@ -10,9 +10,9 @@
 
 namespace hy::peers {
 
-/// What one window of one system measured. CPU in µs a message.
+/// What one window of one system measured. CPU in µs a message; of a group, a delivery.
 struct Window {
-  std::string scenario;  ///< "busy", "many", "many/half", "even"
+  std::string scenario;  ///< "busy", "many", "many/half", "even", "group"
   int round = 0;
   std::string system;
   double per_second = 0;

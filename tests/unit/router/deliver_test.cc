@@ -180,6 +180,101 @@ TEST_F(RouterDeliver, AStoppedReplicaSaysNothingFalseWhenItWakes) {  // case g
   EXPECT_EQ(r.deliver(99)[0].result, DeliverResult::kGone);
 }
 
+class RouterBrief : public RouterDeliver {
+ protected:
+  static TargetOutcome counted(DeliverResult result, std::uint64_t n) {
+    return {Uid{}, Slot::kNone, result, n};
+  }
+  std::vector<TargetOutcome> deliver_to(const std::vector<Target>& targets) {
+    r.logics.all.clear();
+    Delivery delivery;
+    delivery.id = 9;
+    delivery.remaining_ms = 1'000;
+    delivery.brief = true;
+    delivery.no_receipt = true;
+    r.fanout.deliver(kLogic, delivery, targets, r.now);
+    return r.outcomes();
+  }
+  std::vector<TargetOutcome> answer(std::size_t forward,
+                                    std::vector<DeliverFanout::ConnOutcome> outcomes) {
+    r.logics.all.clear();
+    const auto& to = r.entries.forwards[forward];
+    r.fanout.on_results(to.entry, to.id, outcomes, r.now);
+    return r.outcomes();
+  }
+};
+
+TEST_F(RouterBrief, SaysHowManyResultsThereWillBeAndThenCountsThem) {
+  // User 1 has two devices, user 2 one, user 99 none.
+  EXPECT_EQ(deliver_to({{Uid{1}, 0}, {Uid{2}, 0}, {Uid{99}, 0}}),
+            (std::vector{counted(DeliverResult::kNone, 4), counted(DeliverResult::kGone, 1)}));
+  ASSERT_EQ(r.entries.forwards.size(), 2U);
+  EXPECT_EQ(r.entries.forwards[0].entry, kA);
+  EXPECT_EQ(r.entries.forwards[0].conns.size(), 2U);
+  EXPECT_TRUE(r.entries.forwards[0].delivery.brief);
+  EXPECT_TRUE(r.entries.forwards[0].delivery.no_receipt);
+  // Two I/O threads of one entry answer apart.
+  EXPECT_EQ(answer(0, {{ConnId{}, DeliverResult::kWritten, 1}}),
+            std::vector{counted(DeliverResult::kWritten, 1)});
+  EXPECT_EQ(answer(0, {{ConnId{}, DeliverResult::kQueued, 1}}),
+            std::vector{counted(DeliverResult::kQueued, 1)});
+  EXPECT_EQ(r.fanout.pending(), 1U);
+  EXPECT_TRUE(answer(0, {{ConnId{}, DeliverResult::kWritten, 5}}).empty()) << "all were counted";
+  EXPECT_EQ(answer(1, {{ConnId{}, DeliverResult::kWritten, 5}}),
+            std::vector{counted(DeliverResult::kWritten, 1)})
+      << "no more than were sent";
+  EXPECT_EQ(r.fanout.pending(), 0U);
+}
+
+TEST_F(RouterBrief, NamedResultsOfAnEntryThatDoesNotCountAreTakenToo) {
+  deliver_to({{Uid{1}, 1U << 1U}, {Uid{2}, 0}});
+  EXPECT_EQ(
+      answer(0, {{ConnId{11}, DeliverResult::kWritten}, {ConnId{12}, DeliverResult::kWritten}}),
+      std::vector{counted(DeliverResult::kWritten, 2)});
+  EXPECT_EQ(r.fanout.pending(), 0U);
+}
+
+TEST_F(RouterBrief, WhoIsGoneWasPerhapsFoundElsewhere) {
+  deliver_to({{Uid{1}, 1U << 1U}, {Uid{2}, 0}});
+  r.op(kB, put(2, {1, 2}, 22));
+  EXPECT_EQ(answer(0, {{ConnId{12}, DeliverResult::kGone}, {ConnId{}, DeliverResult::kWritten, 1}}),
+            (std::vector{outcome(2, Slot::kPhone, DeliverResult::kUnknown),
+                         counted(DeliverResult::kWritten, 1)}));
+  EXPECT_EQ(r.fanout.pending(), 0U);
+}
+
+TEST_F(RouterBrief, UnknownPeopleAreNamed) {
+  r.entries.full.insert(kA);
+  EXPECT_EQ(deliver_to({{Uid{1}, 0}, {Uid{2}, 0}}),
+            (std::vector{counted(DeliverResult::kNone, 3),
+                         outcome(1, Slot::kPhone, DeliverResult::kUnknown),
+                         outcome(2, Slot::kPhone, DeliverResult::kUnknown)}));
+}
+
+TEST_F(RouterBrief, ALostEntryLeavesNobodyOutButThoseWhoWereGone) {
+  deliver_to({{Uid{1}, 1U << 1U}, {Uid{2}, 0}});
+  answer(0, {{ConnId{11}, DeliverResult::kGone}});
+  r.logics.all.clear();
+  r.lose(kA);
+  EXPECT_EQ(r.outcomes(), std::vector{outcome(2, Slot::kPhone, DeliverResult::kUnknown)});
+  EXPECT_EQ(r.fanout.pending(), 0U);
+}
+
+TEST_F(RouterBrief, FiveHundredAreOneForwardAndAFewNumbers) {
+  std::vector<Target> targets;
+  for (std::uint64_t uid = 1'000; uid < 1'500; ++uid) {
+    r.op(kA, put(uid, {1, 1}, 10'000 + uid));
+    targets.push_back({Uid{uid}, 0});
+  }
+  EXPECT_EQ(deliver_to(targets), std::vector{counted(DeliverResult::kNone, 500)});
+  ASSERT_EQ(r.entries.forwards.size(), 1U);
+  EXPECT_EQ(r.entries.forwards[0].conns.size(), 500U);
+  EXPECT_EQ(r.entries.forwards[0].conns[7], ConnId{11'007}) << "in the order of the targets";
+  EXPECT_EQ(answer(0, {{ConnId{}, DeliverResult::kWritten, 500}}),
+            std::vector{counted(DeliverResult::kWritten, 500)});
+  EXPECT_EQ(r.fanout.pending(), 0U);
+}
+
 TEST(RouterDeliverStart, AllReplicasRestartedSayNoOffline) {  // case f
   Replica r;
   r.hello(kA, 1);

@@ -34,6 +34,10 @@ TEST(CommandLine, UsageErrorsAreTwo) {
   EXPECT_EQ(hy({"demo", "--script", "corpus"}), 2);
   EXPECT_EQ(hy({"demo", "--store", "oracle"}), 2);
   EXPECT_EQ(hy({"trace", "zz"}), 2);
+  EXPECT_EQ(hy({"group"}), 2);
+  EXPECT_EQ(hy({"group", "new"}), 2);
+  EXPECT_EQ(hy({"group", "add", "7"}), 2) << "nobody to add";
+  EXPECT_EQ(hy({"group", "members", "friends"}), 2) << "a group is told by its number";
 }
 
 TEST(CommandLine, HelpAndVersionAreZero) {
@@ -62,6 +66,28 @@ TEST(CommandLine, AnExistingKeyIsNotOverwritten) {
   const std::string file = (folder.path() / "noise.key").string();
   EXPECT_EQ(hy({"key", "new", "noise", file.c_str()}), 0);
   EXPECT_EQ(hy({"key", "new", "noise", file.c_str()}), 2);
+}
+
+TEST(GroupText, IsAPrefixAndANumberAndNothingElse) {
+  EXPECT_EQ(*parse_group("group:7"), Gid{7});
+  EXPECT_EQ(*parse_group("bob"), std::nullopt);
+  EXPECT_EQ(*parse_group("7"), std::nullopt) << "that is a uid";
+  for (const char* text :
+       {"group:", "group:0", "group:-1", "group:7x", "group:9223372036854775808"})
+    EXPECT_FALSE(parse_group(text)) << text;
+}
+
+TEST(GroupReachTest, CountsTheOthersWhoHaveEverythingUpToTheMessage) {
+  Group group;
+  group.members = {{Uid{1}, true, Seq{1}}, {Uid{2}, false, Seq{1}}, {Uid{3}, false, Seq{1}}};
+  std::vector<MemberReceipt> receipts{{Uid{2}, Seq{5}, Seq{4}}, {Uid{9}, Seq{9}, Seq{9}}};
+  GroupReach reach = count_reach(group, Uid{1}, receipts, Seq{5}, false);
+  EXPECT_EQ(reach.reached, 1u) << "who is no member does not count";
+  EXPECT_EQ(reach.others, 2u);
+  EXPECT_FALSE(reach.is_all());
+  EXPECT_EQ(count_reach(group, Uid{1}, receipts, Seq{5}, true).reached, 0u);
+  receipts.push_back({Uid{3}, Seq{6}, Seq{0}});
+  EXPECT_TRUE(count_reach(group, Uid{1}, receipts, Seq{5}, false).is_all());
 }
 
 TEST(SendExit, FollowsTheStepThatWasReached) {

@@ -161,6 +161,30 @@ TEST_F(LaneTest, HeadsAreUpInTheCacheBeforeAnybodyIsTold) {
   EXPECT_EQ(raised_when_told, 1U);
 }
 
+TEST_F(LaneTest, MembersOfAGroupAreToldByTheirCountersBeforeTheAnswer) {
+  std::vector<Uid> raised_when_told;
+  Lane one({}, engine_, clock_, std::make_unique<SeededRandom>(1), *this, [&](Completion done) {
+    raised_when_told = engine_.fake_cache().users;
+    note([&] { completions_ += static_cast<int>(done.appends.size()); });
+  });
+  std::vector<AppendRequest> requests;
+  for (std::uint64_t i = 1; i <= 3; ++i) {
+    requests.push_back({{item(i), clock_.now() + Millis{1'000}}, i, clock_.now()});
+    AppendItem& message = requests.back().pending.item;
+    message.conv = ConversationId::group(Gid{5});
+    // The last one is refused: it tells nobody.
+    message.member_version = i == 3 ? 9 : 1;
+    message.tell = {Uid{i == 3 ? 100U : 1U}, Uid{i}, Uid{7}};
+  }
+  store_.faults = {Fault::kLockWait, Fault::kLostCommit};
+  Completion refused;
+  one.offer(std::move(requests), refused);
+  one.start();
+  ASSERT_TRUE(wait([&] { return completions_ == 3; }));
+  // The first message's COMMIT was lost: it counts once it is known to have taken effect.
+  EXPECT_EQ(raised_when_told, (std::vector{Uid{1}, Uid{2}, Uid{7}}));
+}
+
 TEST_F(LaneTest, ALostCommitIsResolvedOnANewSessionAndNobodySeesIt) {
   store_.faults = {Fault::kLostCommit};
   auto one = lane();

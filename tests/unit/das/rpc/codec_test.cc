@@ -26,10 +26,13 @@ Errc refused(pb::Append in) {
 TEST(DasCodec, AnAppendComesAcross) {
   pb::Append in = good();
   in.set_after_client_msg_id(std::string(16, 'a'));
+  in.add_tell(5);
+  in.add_tell(6);
   const auto item = decode(in);
   ASSERT_TRUE(item.has_value());
   EXPECT_EQ(item->conv, ConversationId::pair(Uid{1}, Uid{2}));
   EXPECT_EQ(item->body.bytes, "text");
+  EXPECT_EQ(item->tell, (std::vector{Uid{5}, Uid{6}}));
   EXPECT_EQ(item->after->to_bytes(), std::string(16, 'a'));
   EXPECT_FALSE(item->after_proven) << "only the lane knows that";
 }
@@ -51,6 +54,8 @@ TEST(DasCodec, WhatCannotBeIsRefusedBeforeItReachesALane) {
       << "a pair is in ascending order";
   EXPECT_EQ(with([](auto& in) { in.set_sender(3); }), Errc::kMalformedBody);
   EXPECT_EQ(with([](auto& in) { in.set_sender(0); }), Errc::kMalformedBody);
+  EXPECT_EQ(with([](auto& in) { in.mutable_tell()->Resize(513, 7); }), Errc::kMalformedBody);
+  EXPECT_EQ(with([](auto& in) { in.mutable_tell()->Resize(512, 7); }), Errc::kOk);
   EXPECT_EQ(with([](auto& in) { in.set_client_msg_id("x"); }), Errc::kMalformedBody);
   EXPECT_EQ(with([](auto& in) { in.set_payload_hash(""); }), Errc::kMalformedBody);
   EXPECT_EQ(with([](auto& in) { in.set_after_client_msg_id("x"); }), Errc::kMalformedBody);

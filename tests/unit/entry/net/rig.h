@@ -269,6 +269,11 @@ class Rig {
       }
     }
   }
+  /// The first task that waits for the I/O thread, and nothing after it.
+  void one_turn() {
+    context_.restart();
+    context_.poll_one();
+  }
   /// Time passes in steps, as timers see it.
   void pass(Millis time, Millis step = Millis{100}) {
     for (Millis passed{0}; passed < time; passed += step) {

@@ -171,5 +171,104 @@ TEST_F(DelivererTest, AckedElsewhereAfterARetryCounts) {
   EXPECT_EQ(deliverer.pending(), 0U);
 }
 
+struct EveryoneTest : DelivererTest {
+  static constexpr Uid kNobody{};
+  Delivery to_everyone() {
+    Delivery d = push(ConversationId::group(Gid{7}));
+    d.targets = {{kAlice, 0b110U}};
+    d.everyone =
+        std::make_shared<const std::vector<Uid>>(std::vector<Uid>{kAlice, kBob, Uid{3}, Uid{4}});
+    return d;
+  }
+  static TargetResult expect(std::uint64_t n) { return {kNobody, 0, DeliverResult::kNone, n}; }
+  static TargetResult written(std::uint64_t n) { return {kNobody, 0, DeliverResult::kWritten, n}; }
+};
+
+TEST_F(EveryoneTest, IsOverWhenAsManyResultsCameAsWereAnnounced) {
+  deliverer.deliver(to_everyone());
+  EXPECT_TRUE(router.sent[0].with_everyone);
+  EXPECT_EQ(router.sent[0].targets.size(), 1U);
+  result(0, {expect(5), {kNobody, 0, DeliverResult::kGone, 1}});
+  EXPECT_EQ(deliverer.pending(), 1U);
+  result(0, {written(3)});
+  EXPECT_EQ(deliverer.pending(), 1U);
+  result(0, {{kNobody, 0, DeliverResult::kQueued, 1}});
+  EXPECT_EQ(deliverer.pending(), 0U);
+  EXPECT_EQ(router.sent.size(), 1U);
+}
+
+TEST_F(EveryoneTest, AReplicaThatAnsweredIsNotGivenUpForItsEntriesSilence) {
+  deliverer.deliver(to_everyone());
+  result(0, {expect(4)});
+  pass(Millis{60});
+  EXPECT_EQ(router.sent.size(), 1U);
+  pass(Millis{3'000});
+  EXPECT_EQ(deliverer.pending(), 0U);
+}
+
+TEST_F(EveryoneTest, SilenceSendsAllOfItElsewhereOnce) {
+  deliverer.deliver(to_everyone());
+  pass(Millis{60});
+  ASSERT_EQ(router.sent.size(), 2U);
+  EXPECT_NE(router.sent[1].replica, router.sent[0].replica);
+  EXPECT_TRUE(router.sent[1].with_everyone);
+  EXPECT_EQ(router.sent[1].targets.size(), 1U) << "the sender's mask goes with it";
+  result(1, {expect(4), {kNobody, 0, DeliverResult::kGone, 4}});
+  EXPECT_EQ(deliverer.pending(), 0U);
+}
+
+TEST_F(EveryoneTest, UnknownPeopleAloneAreTriedElsewhere) {
+  deliverer.deliver(to_everyone());
+  result(0, {expect(5),
+             written(2),
+             {kBob, 0, DeliverResult::kUnknown},
+             {kAlice, 0, DeliverResult::kUnknown},
+             {Uid{4}, 3, DeliverResult::kUnknown}});
+  ASSERT_EQ(router.sent.size(), 2U);
+  EXPECT_FALSE(router.sent[1].with_everyone);
+  const auto& again = router.sent[1].targets;
+  ASSERT_EQ(again.size(), 3U);
+  EXPECT_EQ(again[0].uid, kBob);
+  EXPECT_EQ(again[0].slots, 0U);
+  EXPECT_EQ(again[1].uid, kAlice);
+  EXPECT_EQ(again[1].slots, 0b110U) << "not the sending device";
+  EXPECT_EQ(again[2].slots, 1U << 3U);
+  EXPECT_EQ(deliverer.pending(), 1U);
+  result(1, {expect(3), {kBob, 0, DeliverResult::kUnknown}, written(2)});
+  EXPECT_EQ(router.sent.size(), 2U) << "never a third replica";
+  EXPECT_EQ(deliverer.pending(), 0U);
+}
+
+TEST_F(EveryoneTest, WhoWasNotMeantIsNotTriedElsewhere) {
+  deliverer.deliver(to_everyone());
+  result(0, {expect(1), {Uid{99}, 0, DeliverResult::kUnknown}});
+  EXPECT_EQ(router.sent.size(), 1U);
+}
+
+TEST_F(EveryoneTest, ALostReplicasWorkIsDoneAgain) {
+  deliverer.deliver(to_everyone());
+  result(0, {expect(5), written(2)});
+  const std::size_t lost = router.sent[0].replica;
+  router.up[lost] = false;
+  deliverer.on_replica_down(lost);
+  ASSERT_EQ(router.sent.size(), 2U);
+  EXPECT_TRUE(router.sent[1].with_everyone);
+}
+
+TEST_F(EveryoneTest, CountsReachTheMetrics) {
+  deliverer.deliver(to_everyone());
+  result(0, {expect(500), written(498), {kNobody, 0, DeliverResult::kQueued, 2}});
+  double seen = -1;
+  for (const obs::Family& family : registry.collect()) {
+    for (const obs::Sample& sample : family.samples) {
+      const obs::Labels wanted{{"result", "written"}};
+      if (family.name == "hy_logic_push_results_total" && sample.labels == wanted) {
+        seen = sample.value;
+      }
+    }
+  }
+  EXPECT_EQ(seen, 498);
+}
+
 }  // namespace
 }  // namespace hy::logic::test

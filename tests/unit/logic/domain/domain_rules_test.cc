@@ -26,6 +26,14 @@ TEST(ConversationOf, OnlyOwnPairs) {
   EXPECT_EQ(conversation_of(std::string(17, 'x'), Uid{7}).error().code, Errc::kMalformedBody);
 }
 
+TEST(ConversationOf, GroupsAreTheStoresToJudge) {
+  const auto group = ConversationId::group(Gid{9});
+  EXPECT_EQ(*conversation_of(group.to_bytes(), Uid{7}), group);
+  EXPECT_EQ(conversation_of(ConversationId{}.to_bytes(), Uid{7}).error().code, Errc::kNotMember);
+  EXPECT_EQ(conversation_of(ConversationId{0, 1ULL << 63U}.to_bytes(), Uid{7}).error().code,
+            Errc::kNotMember);
+}
+
 TEST(Permission, EveryCombination) {
   const auto pair = ConversationId::pair(Uid{1}, Uid{2});
   for (int bits = 0; bits < 16; ++bits) {

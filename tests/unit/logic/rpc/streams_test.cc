@@ -129,6 +129,38 @@ TEST_F(RouterClientTest, UnknownOutcomeIsTriedAtTheOtherReplicaForItsSlotAlone) 
   EXPECT_EQ(again.delivers(0).targets(0).slots(), 1U << 3U);
 }
 
+TEST_F(RouterClientTest, EveryoneGoesAsPlainNumbersAndTheirResultsAreCounted) {
+  up(0, true);
+  Delivery d;
+  d.conversation = ConversationId::group(Gid{7});
+  d.targets = {{Uid{1}, 6}};
+  d.everyone = std::make_shared<const std::vector<Uid>>(std::vector<Uid>{Uid{1}, Uid{2}, Uid{3}});
+  d.no_receipt = true;
+  d.deadline = clock.now() + Millis{2'000};
+  deliverer.deliver(std::move(d));
+  const auto sent = streams[0].taken();
+  ASSERT_EQ(sent.delivers_size(), 1);
+  const auto& out = sent.delivers(0);
+  EXPECT_EQ(out.everyone_size(), 3);
+  EXPECT_EQ(out.everyone(2), 3U);
+  EXPECT_EQ(out.targets_size(), 1);
+  EXPECT_TRUE(out.brief());
+  EXPECT_TRUE(out.no_receipt());
+  router::v1::RouterAnswerBatch batch;
+  const auto add = [&](std::uint64_t uid, std::uint64_t high, DeliverResult result) {
+    const auto last = high << 3U | static_cast<std::uint64_t>(result);
+    for (const std::uint64_t n : {out.id(), uid, last}) batch.add_outcomes(n);
+  };
+  add(0, 3, DeliverResult::kNone);
+  add(0, 1, DeliverResult::kGone);
+  client.on_batch(0, batch);
+  EXPECT_EQ(deliverer.pending(), 1U);
+  batch.Clear();
+  add(0, 2, DeliverResult::kWritten);
+  client.on_batch(0, batch);
+  EXPECT_EQ(deliverer.pending(), 0U);
+}
+
 TEST_F(RouterClientTest, KicksGoToEveryReplica) {
   up(0, true);
   up(1, false);
@@ -180,7 +212,8 @@ struct EntryServiceTest : ::testing::Test {
   Dispatcher dispatcher{
       {service, bench.grants, bench.rates, bench.fence, bench.fifo, bench.clock, bench.metrics},
       {bench.login, bench.ping, bench.send_message, bench.read, bench.message_state, bench.sync,
-       bench.pull, bench.history, bench.recents, bench.user_lookup, bench.block},
+       bench.pull, bench.history, bench.recents, bench.user_lookup, bench.block,
+       bench.group_commands},
       {}};
   FakeStream<logic::v1::LogicBatch> stream;
   std::unique_ptr<rpc::Handler<EntryService::Out, EntryService::In>> handler;
