@@ -49,6 +49,13 @@ struct HongyanGroup::Impl final : load::Listener {
   void on_open(LightClient& c) override {
     if (++opened < members.size()) return meter.ready(c.index);
     last = c.index;
+    // Nobody asks by SYNC here: what is pushed while a login is still being told is not to be
+    // missed.
+    ask_at = clock.now() + std::chrono::seconds(1);
+  }
+  void ask_when_due() {
+    if (clock.now() < ask_at) return;
+    ask_at = MonoTime::max();
     Bytes body;
     load::put_bytes(body, 1, "peers");
     Bytes uids;
@@ -138,6 +145,7 @@ struct HongyanGroup::Impl final : load::Listener {
   std::size_t opened = 0;
   std::size_t told_of_it = 0;
   std::size_t last = 0;
+  MonoTime ask_at = MonoTime::max();
   std::uint64_t stored = 0;
   std::uint64_t again = 0;
   std::uint64_t hints = 0;
@@ -165,6 +173,7 @@ void HongyanGroup::send(std::size_t client, std::string_view body) {
 
 void HongyanGroup::turn(std::chrono::milliseconds at_most) {
   impl_->loop.turn(impl_->clock.now() + at_most);
+  impl_->ask_when_due();
   impl_->ping_idle();
 }
 
