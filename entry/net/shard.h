@@ -179,7 +179,8 @@ class Shard {
   void on_answer(Answer& answer);
   void on_delivery(const Delivery& delivery);
   void serve_crowd();
-  void deliver_to_some(const Delivery& delivery, std::span<const ConnId> conns);
+  std::size_t deliver_to_some(const Delivery& delivery, std::span<const ConnId> conns,
+                              std::size_t& budget);
   DeliverOutcome deliver(Connection& c, const Delivery& delivery);
   void on_kick(const KickOrder& kick);
   void answered(Connection& c);

@@ -11,8 +11,11 @@ namespace {
 
 constexpr Millis kHeartbeatDefault{60'000};
 constexpr std::size_t kCalmResultsMax = 8'192;
-/// Connections that get groups' messages in one turn: about a millisecond's work.
-constexpr std::size_t kCrowdPerTurn = 512;
+/// Work on groups' messages in one turn, a few milliseconds. One more message for a connection that
+/// gets one in this turn anyway counts 1, the first counts kSendCosts: it is the send that costs.
+/// So the messages that wait for one large group leave together, one send for each member.
+constexpr std::size_t kCrowdPerTurn = 3'584;
+constexpr std::size_t kSendCosts = 4;
 
 }  // namespace
 
@@ -111,15 +114,14 @@ void Shard::on_delivery(const Delivery& delivery) {
   }
 }
 
-/// Groups' messages, in their order, so many connections a turn: the turn is short then however
-/// much is said in groups, and whoever writes to one person does not wait for it.
+/// Groups' messages, in their order, so much a turn: the turn is short then however much is said in
+/// groups, and whoever writes to one person does not wait for it.
 void Shard::serve_crowd() {
   std::size_t budget = kCrowdPerTurn;
   while (budget > 0 && !crowd_.empty()) {
     const Delivery& delivery = crowd_.front();
-    const std::size_t count = std::min(budget, delivery.conns.size() - crowd_at_);
-    deliver_to_some(delivery, std::span(delivery.conns).subspan(crowd_at_, count));
-    budget -= count;
+    const std::size_t count =
+        deliver_to_some(delivery, std::span(delivery.conns).subspan(crowd_at_), budget);
     crowd_at_ += count;
     crowd_waiting_.fetch_sub(count, std::memory_order_relaxed);
     if (crowd_at_ < delivery.conns.size()) break;
@@ -135,19 +137,25 @@ void Shard::serve_crowd() {
   });
 }
 
-/// A brief delivery: who is gone is named, may be found elsewhere; the others are counted.
-void Shard::deliver_to_some(const Delivery& delivery, std::span<const ConnId> conns) {
+/// Part of a brief delivery, to as many as the budget allows: who is gone is named, may be found
+/// elsewhere; the others are counted. How many connections were served.
+std::size_t Shard::deliver_to_some(const Delivery& delivery, std::span<const ConnId> conns,
+                                   std::size_t& budget) {
   std::uint32_t written = 0;
   std::uint32_t queued = 0;
-  for (const ConnId conn : conns) {
+  std::size_t served = 0;
+  for (; served < conns.size() && budget > 0; ++served) {
+    const ConnId conn = conns[served];
     Connection* c = table_.find(conn);
+    const std::size_t cost = c != nullptr && !c->dirty ? kSendCosts : 1;
+    budget -= std::min(budget, cost);
     if (c == nullptr || c->closing) {
       if (delivery.ref.id != 0) up_.results.push_back({.ref = delivery.ref, .conn = conn});
       continue;
     }
     ++(deliver(*c, delivery) == DeliverOutcome::kWritten ? written : queued);
   }
-  if (delivery.ref.id == 0) return;
+  if (delivery.ref.id == 0) return served;
   const bool may_wait = is_busy();
   std::vector<DeliveryResult>& to = may_wait ? calm_results_ : up_.results;
   const auto say = [&](DeliverOutcome outcome, std::uint32_t count) {
@@ -157,6 +165,7 @@ void Shard::deliver_to_some(const Delivery& delivery, std::span<const ConnId> co
   say(DeliverOutcome::kWritten, written);
   say(DeliverOutcome::kQueued, queued);
   if (may_wait) ask_soon();
+  return served;
 }
 
 DeliverOutcome Shard::deliver(Connection& c, const Delivery& delivery) {
