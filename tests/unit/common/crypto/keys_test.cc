@@ -1,6 +1,9 @@
 #include <gtest/gtest.h>
+#include <openssl/evp.h>
 
 #include <algorithm>
+#include <memory>
+#include <vector>
 
 #include "common/crypto/ed25519.h"
 #include "common/crypto/system_random.h"
@@ -124,6 +127,71 @@ TEST(Ed25519, RefusesASignatureWithSAboveTheOrder) {
     carry >>= 8;
   }
   EXPECT_FALSE(ed25519_verify(pub, {}, signature));
+}
+
+// The curves are libsodium's; OpenSSL has its own code for them, so each judges the other.
+struct OpensslDelete {
+  void operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+  void operator()(EVP_PKEY_CTX* ctx) const { EVP_PKEY_CTX_free(ctx); }
+  void operator()(EVP_MD_CTX* ctx) const { EVP_MD_CTX_free(ctx); }
+};
+using Pkey = std::unique_ptr<EVP_PKEY, OpensslDelete>;
+
+TEST(X25519, AgreesWithOpenSsl) {
+  SeededRandom random(4);
+  for (int i = 0; i < 100; ++i) {
+    Bytes32 ours{};
+    Bytes32 theirs{};
+    random.fill(ours);
+    random.fill(theirs);
+    const auto pair = X25519KeyPair::from_private(ours);
+    const Pkey key(EVP_PKEY_new_raw_private_key(EVP_PKEY_X25519, nullptr, theirs.data(), 32));
+    Bytes32 their_public{};
+    std::size_t size = 32;
+    ASSERT_EQ(EVP_PKEY_get_raw_public_key(key.get(), their_public.data(), &size), 1);
+    ASSERT_EQ(X25519KeyPair::from_private(theirs).public_key(), their_public);
+    const Pkey peer(
+        EVP_PKEY_new_raw_public_key(EVP_PKEY_X25519, nullptr, pair.public_key().data(), 32));
+    const std::unique_ptr<EVP_PKEY_CTX, OpensslDelete> ctx(EVP_PKEY_CTX_new(key.get(), nullptr));
+    Bytes32 secret{};
+    ASSERT_TRUE(EVP_PKEY_derive_init(ctx.get()) == 1 &&
+                EVP_PKEY_derive_set_peer(ctx.get(), peer.get()) == 1 &&
+                EVP_PKEY_derive(ctx.get(), secret.data(), &size) == 1);
+    const auto derived = pair.derive(their_public);
+    ASSERT_TRUE(derived);
+    ASSERT_EQ(to_hex(derived->reveal()), to_hex(secret));
+  }
+}
+
+TEST(Ed25519, AgreesWithOpenSsl) {
+  SeededRandom random(5);
+  for (std::size_t length = 0; length < 200; length += 7) {
+    Bytes32 seed{};
+    random.fill(seed);
+    std::vector<std::uint8_t> message(length);
+    random.fill(message);
+    const auto ours = Ed25519Key::from_seed(seed);
+    const Pkey key(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, seed.data(), 32));
+    Bytes32 their_public{};
+    std::size_t size = 32;
+    ASSERT_EQ(EVP_PKEY_get_raw_public_key(key.get(), their_public.data(), &size), 1);
+    ASSERT_EQ(ours.public_key(), their_public);
+    const std::unique_ptr<EVP_MD_CTX, OpensslDelete> ctx(EVP_MD_CTX_new());
+    ASSERT_EQ(EVP_DigestSignInit(ctx.get(), nullptr, nullptr, nullptr, key.get()), 1);
+    Signature theirs{};
+    size = theirs.size();
+    ASSERT_EQ(EVP_DigestSign(ctx.get(), theirs.data(), &size, message.data(), length), 1);
+    ASSERT_EQ(ours.sign(message), theirs);
+    ASSERT_TRUE(ed25519_verify(their_public, message, theirs));
+  }
+}
+
+TEST(Ed25519, RefusesAKeyOfSmallOrder) {
+  // With such a key one signature fits every message. R is the neutral point, S is 0.
+  const Bytes32 neutral{1};
+  Signature signature{};
+  signature[0] = 1;
+  EXPECT_FALSE(ed25519_verify(neutral, as_bytes("any message"), signature));
 }
 
 TEST(SystemRandom, FillsAndDiffers) {
