@@ -70,6 +70,8 @@ void Case::read_store() {
     (void)conversation_for(row.conv);
     conversations_of_[row.uid].push_back(conversation_of_.at(row.conv));
   }
+  for (std::uint32_t s = 0; s < store.stints.size(); ++s)
+    stints_of_[InConv{store.stints[s].uid.value(), store.stints[s].conv}].push_back(s);
   if (!store.members.empty()) return;
   for (std::uint32_t c = 0; c < conversations_.size(); ++c) {
     const ConversationId& conv = conversations_[c].conv;
@@ -191,7 +193,18 @@ bool Case::sees(Uid uid, const ConversationId& conv, std::uint64_t seq) const {
   return seq >= m->join_seq && (m->leave_seq == 0 || seq < m->leave_seq);
 }
 
+bool Case::saw(Uid uid, const ConversationId& conv, std::uint64_t seq) const {
+  const auto at = stints_of_.find(InConv{uid.value(), conv});
+  if (at == stints_of_.end()) return sees(uid, conv, seq);
+  return std::ranges::any_of(at->second, [&](std::uint32_t s) {
+    const StintRow& stint = evidence.store.stints[s];
+    return seq >= stint.from && (stint.to == 0 || seq < stint.to);
+  });
+}
+
 std::uint64_t Case::first_seen(Uid uid, const ConversationId& conv) const {
+  const auto at = stints_of_.find(InConv{uid.value(), conv});
+  if (at != stints_of_.end()) return evidence.store.stints[at->second.front()].from;
   const MemberRow* const m = member(uid, conv);
   return m == nullptr ? 1 : std::max<std::uint64_t>(1, m->join_seq);
 }

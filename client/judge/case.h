@@ -126,9 +126,12 @@ class Case {
   [[nodiscard]] const std::vector<std::uint32_t>& conversations_of(Uid uid) const;
   /// kNone: no row; then a pair is seen whole by its two people, a group by nobody.
   [[nodiscard]] const MemberRow* member(Uid uid, const ConversationId& conv) const;
-  /// The person was a member when (conv, seq) was stored.
+  /// The store shows (conv, seq) to the person: a member when it was stored, and not gone and back
+  /// since then.
   [[nodiscard]] bool sees(Uid uid, const ConversationId& conv, std::uint64_t seq) const;
-  /// The first seq that the person sees.
+  /// The person was a member when (conv, seq) was stored, now or in an earlier stint.
+  [[nodiscard]] bool saw(Uid uid, const ConversationId& conv, std::uint64_t seq) const;
+  /// The first seq that the person ever saw.
   [[nodiscard]] std::uint64_t first_seen(Uid uid, const ConversationId& conv) const;
 
   /// In the order of histories and events.
@@ -173,6 +176,7 @@ class Case {
   FlatMap<ConversationId, std::uint32_t> conversation_of_;
   std::vector<Conversation> conversations_;
   FlatMap<InConv, std::uint32_t> member_of_;
+  FlatMap<InConv, std::vector<std::uint32_t>> stints_of_;
   FlatMap<Uid, std::vector<std::uint32_t>> conversations_of_;
   std::vector<Send> sends_;
   FlatMap<RowKey, std::uint32_t> send_of_;

@@ -94,6 +94,14 @@ void check_device(const Case& c, std::uint32_t h, Haves& haves, Report& out) {
   }
 }
 
+/// A position that the log keeps and the person is to see.
+bool hides_something(const Case& c, Uid uid, const Conversation& of, const Event& gap) {
+  const std::uint64_t last = of.conv.is_group() ? std::min(gap.seq, of.head) : gap.seq;
+  for (std::uint64_t seq = std::max(gap.low, of.kept_from); seq <= last; ++seq)
+    if (c.sees(uid, of.conv, seq)) return true;
+  return false;
+}
+
 void check_gap_event(const Case& c, std::uint32_t h, const Event& e, Report& out) {
   const Conversation* const conversation = c.conversation(e.conv);
   ++out.looked_at;
@@ -110,7 +118,7 @@ void check_gap_event(const Case& c, std::uint32_t h, const Event& e, Report& out
     fault("is of a conversation that the log does not know");
   } else if (e.code == Errc::kTooFar) {
     if (e.seq + c.rules.first_tail > conversation->head) fault("reaches into the tail");
-  } else if (e.seq >= conversation->kept_from) {
+  } else if (hides_something(c, device.uid, *conversation, e)) {
     fault(fmt::format("was called expired, the log has rows from {}", conversation->kept_from));
   }
 }
@@ -159,9 +167,10 @@ Report check_gap(const Case& c) {
       const MemberRow* const m = c.member(uid, conversation.conv);
       std::uint64_t last = conversation.head;
       if (m != nullptr && m->leave_seq != 0) last = std::min(last, m->leave_seq - 1);
+      // Of an earlier stint the store shows nothing any more.
+      const std::uint64_t first = m == nullptr ? 1 : std::max<std::uint64_t>(1, m->join_seq);
       ++out.looked_at;
-      const auto hole =
-          haves[conversation.conv].rows.first_missing(c.first_seen(uid, conversation.conv), last);
+      const auto hole = haves[conversation.conv].rows.first_missing(first, last);
       if (!hole) continue;
       out.add({"",
                fmt::format("{}: seq {} is not there and no gap was announced", c.name(h), *hole),

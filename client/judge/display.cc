@@ -121,9 +121,49 @@ Report check_order(const Case& c) {
   return out;
 }
 
+namespace {
+
+/// Who wrote into a group was in it, and the rows of its members say what its log tells.
+void check_groups(const Case& c, Report& out) {
+  const StoreDump& store = c.evidence.store;
+  for (const MessageRow& row : store.messages) {
+    if (!row.conv.is_group()) continue;
+    ++out.looked_at;
+    if (c.saw(row.sender, row.conv, row.seq)) continue;
+    out.add({"",
+             fmt::format("message {} (seq {}) is of {}, who was no member then", row.cmid.to_hex(),
+                         row.seq, row.sender.value()),
+             {row.sender, Slot::kNone, 0},
+             row.conv,
+             row.seq,
+             row.cmid});
+  }
+  for (std::size_t i = 0; i < store.stints.size(); ++i) {
+    const StintRow& s = store.stints[i];
+    const bool is_last = i + 1 == store.stints.size() || store.stints[i + 1].uid != s.uid ||
+                         store.stints[i + 1].conv != s.conv;
+    if (!is_last) continue;
+    ++out.looked_at;
+    const MemberRow* const m = c.member(s.uid, s.conv);
+    if (m != nullptr && m->join_seq == s.from && m->leave_seq == s.to) continue;
+    out.add(
+        {"",
+         fmt::format("{} is in from seq {} to {} by the log, the row of the member says {} to {}",
+                     s.uid.value(), s.from, s.to, m == nullptr ? 0 : m->join_seq,
+                     m == nullptr ? 0 : m->leave_seq),
+         {s.uid, Slot::kNone, 0},
+         s.conv,
+         s.from,
+         {}});
+  }
+}
+
+}  // namespace
+
 Report check_acl(const Case& c) {
   Report out("C-ACL", "rows received or displayed");
   if (c.evidence.store.members.empty()) return out;
+  check_groups(c, out);
   for (std::uint32_t h = 0; h < c.histories(); ++h) {
     const History& history = c.history(h);
     const Uid uid = history.device().uid;
@@ -131,7 +171,7 @@ Report check_acl(const Case& c) {
       if (e.ev != Ev::kRecv && e.ev != Ev::kShow && e.ev != Ev::kPullOk) continue;
       const auto judge = [&](std::uint64_t seq) {
         ++out.looked_at;
-        if (seq == 0 || c.sees(uid, e.conv, seq)) return;
+        if (seq == 0 || c.saw(uid, e.conv, seq)) return;
         Event of = e;
         of.seq = seq;
         out.add(at_event(c, h, of, "came to somebody who was no member then"));

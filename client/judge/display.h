@@ -13,8 +13,9 @@ Report check_dup(const Case& c);
 /// provisional row that the log has took its place. Time: events.
 Report check_order(const Case& c);
 
-/// C-ACL (G19): nothing is received or displayed outside of [join, leave) of its person, nor by
-/// somebody who is no member. Time: events.
+/// C-ACL (G19): nothing is received or displayed outside of the times [join, leave) in which its
+/// person was a member, nothing stands in a group's log of somebody who was none then, and the rows
+/// of members say what the log tells of their coming and going. Time: events + rows.
 Report check_acl(const Case& c);
 
 }  // namespace hy::judge

@@ -27,6 +27,7 @@ struct MessageRow {
   std::int64_t server_ms = 0;
   bool countable = true;
   bool recalled = false;
+  bool by_server = false;  ///< tells of a change of its group's members; nobody sent it
 };
 /// user_conv: a person is a member of [join, leave).
 struct MemberRow {
@@ -36,6 +37,14 @@ struct MemberRow {
   std::uint64_t leave_seq = 0;  ///< 0: still a member
   std::uint64_t read_seq = 0;
   std::int64_t unread = -1;  ///< as das computes it; -1: not asked
+};
+/// A time in which a person was in a group, as the messages in its log tell it: who comes back has
+/// several, and MemberRow knows the last alone.
+struct StintRow {
+  Uid uid{};
+  ConversationId conv{};
+  std::uint64_t from = 0;  ///< seq of the message that brought the person in
+  std::uint64_t to = 0;    ///< sees seq below; 0: still in
 };
 /// The server's copy of a device's cursor.
 struct DeviceCursorRow {
@@ -48,6 +57,7 @@ struct StoreDump {
   std::vector<MessageRow> messages;  ///< any order
   std::vector<MemberRow> members;    ///< empty: pairs only, everybody sees everything
   std::vector<DeviceCursorRow> cursors;
+  std::vector<StintRow> stints{};  ///< by time within (person, group); empty: members tell it all
 };
 
 /// A row of one router replica.

@@ -35,7 +35,7 @@ void check_density(const Case& c, Report& out) {
 /// Rows of people whose devices were recorded, that none of them wrote.
 void check_writers(const Case& c, Report& out) {
   for (const MessageRow& row : c.evidence.store.messages) {
-    if (c.devices_of(row.sender).empty()) continue;
+    if (row.by_server || c.devices_of(row.sender).empty()) continue;
     ++out.looked_at;
     if (c.send_of({row.conv, row.sender, row.cmid}) != nullptr) continue;
     out.add({"",

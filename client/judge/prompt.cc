@@ -31,6 +31,16 @@ Screens screens_of(const Case& c, Nanos from) {
   return out;
 }
 
+/// Whose devices are to show a message.
+std::vector<Uid> people_of(const Case& c, const Send& send) {
+  const ConversationId& conv = send.key.conv;
+  if (!conv.is_group()) return {send.key.sender, conv.peer_of(send.key.sender)};
+  std::vector<Uid> out;
+  for (const MemberRow& m : c.evidence.store.members)
+    if (m.conv == conv && c.sees(m.uid, conv, send.seq)) out.push_back(m.uid);
+  return out;
+}
+
 void check_device(const Case& c, const Send& send, std::uint32_t h, Nanos end,
                   const Screens& screens, Report& out) {
   for (const Session& s : c.sessions(h)) {
@@ -60,11 +70,11 @@ Report check_prompt(const Case& c) {
   const Nanos first = std::ranges::min(c.evidence.calm, {}, &CalmWindow::from).from;
   const Screens screens = screens_of(c, first);
   for (const Send& send : c.sends()) {
-    if (!send.is_stored() || send.key.conv.is_group() || send.invoked_at < first) continue;
+    if (!send.is_stored() || send.invoked_at < first) continue;
     if (c.row_of(send.key) == kNone) continue;  // C-LOSS and C-HONEST speak of that
     for (const CalmWindow& calm : c.evidence.calm) {
       if (send.invoked_at < calm.from || send.stored_at > calm.to) continue;
-      for (const Uid uid : {send.key.sender, send.key.conv.peer_of(send.key.sender)}) {
+      for (const Uid uid : people_of(c, send)) {
         for (const std::uint32_t h : c.devices_of(uid)) {
           if (h != send.history) check_device(c, send, h, calm.to, screens, out);
         }

@@ -9,7 +9,7 @@ namespace hy::judge {
 /// device's login, whichever is later: nothing falls between push and sync (guarantees.md §6), a
 /// full queue drops nothing silently (architecture.md §4), a router that does not know says so and
 /// another one is asked (router.md §6, §8). A heartbeat's SYNC would bring the message too, later.
-/// Pairs only. Time: events + sends × devices of two people.
+/// Time: events + sends × devices of their people.
 Report check_prompt(const Case& c);
 
 }  // namespace hy::judge

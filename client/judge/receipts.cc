@@ -182,12 +182,13 @@ void check_falls(const Case& c, std::uint32_t h, FlatMap<InConv, std::uint64_t>&
 }
 
 /// What the counter of a person in a conversation is, by hand; -1: it counts rows that have
-/// expired.
+/// expired. Writing into a group marks nothing as read.
 std::int64_t unread_by_hand(const Case& c, Uid uid, const Conversation& conversation) {
   const MemberRow* const m = c.member(uid, conversation.conv);
   std::uint64_t from = m == nullptr ? 0 : m->read_seq;
   for (const std::uint32_t r : conversation.rows) {
-    if (c.row(r).sender == uid) from = std::max(from, c.row(r).seq);
+    if (c.row(r).sender == uid && !conversation.conv.is_group())
+      from = std::max(from, c.row(r).seq);
   }
   if (from + 1 < conversation.kept_from) return -1;
   std::int64_t count = 0;

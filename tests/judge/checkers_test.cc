@@ -16,22 +16,13 @@
 #include "client/judge/sessions.h"
 #include "client/judge/speed.h"
 #include "client/judge/tapped.h"
+#include "tests/judge/shorthand.h"
 
 /// Rules of single checkers that a planted fault in a whole history does not isolate.
 namespace hy::judge {
 namespace {
 
 const ConversationId kPair = ConversationId::pair(Uid{1}, Uid{2});
-
-ClientMsgId id_of(std::uint64_t n) {
-  ClientMsgId id;
-  put_be(id.bytes.data(), n);
-  return id;
-}
-
-Nanos at_s(double s) {
-  return static_cast<Nanos>(s * static_cast<double>(kSecond));
-}
 
 class Checkers : public testing::Test {
  protected:

@@ -419,7 +419,7 @@ std::vector<Plant> plants_of_messages() {
        {"C-FIFO", "C-HONEST", "C-LOSS", "C-SYNC", "C-UNREAD"},
        swapped_in_the_log},
       {"hole in seq", "C-AGREE", {"C-CURSOR", "C-GAP"}, hole_in_seq},
-      {"written by nobody", "C-AGREE", {"C-GAP", "C-LOSS", "C-UNREAD"}, written_by_nobody},
+      {"written by nobody", "C-AGREE", {"C-ACL", "C-GAP", "C-LOSS", "C-UNREAD"}, written_by_nobody},
       {"content changed in the log", "C-HONEST", {"C-AGREE"}, content_changed_in_the_log},
       {"content changed on the way", "C-AGREE", {}, content_changed_on_the_way},
       {"another message at a place",

@@ -607,7 +607,7 @@ void World::show_unread(Device& d, Log& log) {
 std::int64_t World::unread(const Log& log, Uid uid) const {
   std::uint64_t from = log.members.at(uid).read;
   for (const MessageRow& row : log.rows) {
-    if (row.sender == uid) from = std::max(from, row.seq);
+    if (row.sender == uid && !log.conv.is_group()) from = std::max(from, row.seq);
   }
   if (from + 1 < log.kept_from) return -1;
   const Member& m = log.members.at(uid);

@@ -60,15 +60,19 @@ Status write_store(const StoreDump& store, const fs::path& file) {
   for (const MessageRow& m : store.messages) {
     out.add(
         "{{\"t\":\"message\",\"conv\":\"{}\",\"seq\":{},\"sender\":{},\"cmid\":\"{}\",\"phash\":{},"
-        "\"server_ms\":{},\"countable\":{},\"recalled\":{}}}",
+        "\"server_ms\":{},\"countable\":{},\"recalled\":{},\"by_server\":{}}}",
         conv_text(m.conv), m.seq, m.sender.value(), m.cmid.to_hex(), m.phash, m.server_ms,
-        bool_text(m.countable), bool_text(m.recalled));
+        bool_text(m.countable), bool_text(m.recalled), bool_text(m.by_server));
   }
   for (const MemberRow& m : store.members) {
     out.add(
         "{{\"t\":\"member\",\"uid\":{},\"conv\":\"{}\",\"join\":{},\"leave\":{},\"read\":{},"
         "\"unread\":{}}}",
         m.uid.value(), conv_text(m.conv), m.join_seq, m.leave_seq, m.read_seq, m.unread);
+  }
+  for (const StintRow& s : store.stints) {
+    out.add("{{\"t\":\"stint\",\"uid\":{},\"conv\":\"{}\",\"from\":{},\"to\":{}}}", s.uid.value(),
+            conv_text(s.conv), s.from, s.to);
   }
   for (const DeviceCursorRow& row : store.cursors) {
     out.add("{{\"t\":\"cursor\",\"dev\":\"{}\",\"conv\":\"{}\",\"seq\":{}}}",
@@ -144,11 +148,14 @@ Status read_store(const fs::path& file, Evidence& out) {
       store.messages.push_back({line.conv("conv"), line.number("seq"), Uid{line.number("sender")},
                                 line.cmid("cmid"), line.number("phash"),
                                 line.signed_number("server_ms"), line.is_set("countable"),
-                                line.is_set("recalled")});
+                                line.is_set("recalled"), line.is_set("by_server")});
     } else if (t == "member") {
       store.members.push_back({Uid{line.number("uid")}, line.conv("conv"), line.number("join"),
                                line.number("leave"), line.number("read"),
                                line.signed_number("unread")});
+    } else if (t == "stint") {
+      store.stints.push_back(
+          {Uid{line.number("uid")}, line.conv("conv"), line.number("from"), line.number("to")});
     } else if (t == "cursor") {
       store.cursors.push_back({line.device("dev"), line.conv("conv"), line.number("seq")});
     } else {
