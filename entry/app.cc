@@ -101,10 +101,9 @@ Status App::start_admin() {
 
 Status App::start_listeners() {
   for (const std::string& address : config_.listen) {
-    HY_TRY(auto listener, net::Listener::open(
-                              io_.context(0), address, {},
-                              [this]() -> asio::io_context& { return io_.context(0); },
-                              [this](net::Tcp::socket socket) { on_accept(std::move(socket)); }));
+    HY_TRY(auto listener,
+           net::Listener::open(io_.context(0), address, {},
+                               [this](net::Accepted accepted) { on_accept(std::move(accepted)); }));
     listeners_.push_back(std::move(listener));
   }
   // All ports are ours: now the first client may come. Their thread runs already.
@@ -114,13 +113,9 @@ Status App::start_listeners() {
   return {};
 }
 
-void App::on_accept(net::Tcp::socket socket) {
-  net::ErrorCode failed;
-  const net::Tcp::endpoint peer = socket.remote_endpoint(failed);
-  if (failed) return;  // gone already
-  const int fd = socket.release(failed);
-  if (failed) return;
-  if (node_.adopt(fd, address_of(peer)) != Errc::kOk) ::close(fd);
+void App::on_accept(net::Accepted accepted) {
+  const int fd = accepted.release();
+  if (node_.adopt(fd, address_of(accepted.peer())) != Errc::kOk) ::close(fd);
 }
 
 void App::on_name_taken() {

@@ -55,7 +55,7 @@ class App final : private ShardThreads {
 
   Status start_admin();
   Status start_listeners();
-  void on_accept(net::Tcp::socket socket);
+  void on_accept(net::Accepted accepted);
   void on_name_taken();
   void wait_for_leavers(const std::stop_token& hurry);
   void barrier();

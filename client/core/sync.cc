@@ -83,6 +83,10 @@ Sync::Outcome Sync::answered(Turn& turn, MonoTime now, DeviceRecord& device,
   Outcome outcome;
   in_flight_ = false;
   tries_ = 0;
+  // Of a list in pages the first says what all of them cover: what changed between two pages may
+  // stand before the second.
+  if (!page_after_) covers_ = {answer.since, answer.useq, answer.change_counter, answer.too_far};
+  covers_.since = std::min(covers_.since, answer.since);
   conversations_ += static_cast<std::uint32_t>(answer.conversations.size());
   outcome.conversations = conversations_;
   const News news = new_epochs(turn, device, answer.store_epoch, answer.clock_steps);
@@ -103,10 +107,10 @@ Sync::Outcome Sync::answered(Turn& turn, MonoTime now, DeviceRecord& device,
   not_before_ = now + settings_.gap;
   periodic_at_ = now + settings_.periodic;
   if (is_full_) last_full_ = now;
-  if (answer.change_counter != 0) counter_ = answer.change_counter;
-  if (device.since != answer.since || device.useq < answer.useq || answer.too_far) {
-    device.since = answer.since;
-    device.useq = answer.useq;
+  if (covers_.change_counter != 0) counter_ = covers_.change_counter;
+  if (device.since != covers_.since || device.useq < covers_.useq || covers_.too_far) {
+    device.since = covers_.since;
+    device.useq = covers_.useq;
     turn.writes.emplace_back(PutDevice{device});
   }
   // Something changed and a SYNC by time does not name it: compare everything once.

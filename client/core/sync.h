@@ -82,6 +82,13 @@ class Sync {
   bool partial_ = false;       ///< registration was partial: once more after the first PONG
   bool changes_seen_ = false;  ///< since the last PONG
   std::optional<ConversationId> page_after_;
+  struct Covers {
+    std::int64_t since = 0;
+    Useq useq;
+    std::uint64_t change_counter = 0;
+    bool too_far = false;
+  };
+  Covers covers_;  ///< what the cursors become when the last page was taken
   std::uint32_t conversations_ = 0;
   std::uint32_t tries_ = 0;
   std::uint64_t counter_ = 0;  ///< change counter that the last SYNC covers

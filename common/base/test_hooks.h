@@ -51,8 +51,12 @@ enum class Mutant : std::uint8_t {
   kStaleCacheServedAsTruth = 38,
   kRetryWithoutBudget = 39,
   kBackoffWithoutJitter = 40,
+  kGroupSendUnjudged = 41,
+  kMemberVersionIgnored = 42,
+  kLeaveSeqIgnored = 43,
+  kJoinSeqForgotten = 44,
 };
-inline constexpr int kMutantsEnd = 41;
+inline constexpr int kMutantsEnd = 45;
 
 #if defined(HY_TEST_HOOKS)
 

@@ -141,14 +141,15 @@ Result<std::unique_ptr<HttpServer>> HttpServer::start(std::string_view address, 
   raw->limits = limits;
   net::ListenerOptions options;
   options.backlog = 64;
-  auto listener = net::Listener::open(
-      raw->context, address, options, [raw]() -> asio::io_context& { return raw->context; },
-      [raw](Tcp::socket socket) {
+  auto listener =
+      net::Listener::open(raw->context, address, options, [raw](net::Accepted accepted) {
         if (raw->connections.load() >= raw->limits.connections_max) {
           ++raw->refused;
           return;  // the socket closes as it goes out of scope
         }
-        std::make_shared<Session>(raw->handler, raw->limits, raw->connections, std::move(socket))
+        auto socket = accepted.into(raw->context);
+        if (!socket) return;
+        std::make_shared<Session>(raw->handler, raw->limits, raw->connections, *std::move(socket))
             ->read();
       });
   if (!listener) return std::unexpected(std::move(listener).error());

@@ -18,9 +18,10 @@ constexpr int kUserTimeoutMs = 30'000;
 constexpr int kKeepIdleS = 60;
 constexpr int kKeepIntervalS = 10;
 constexpr int kKeepCount = 3;
+/// Of one readiness; then the others of this thread have their turn.
+constexpr int kAcceptsAtOnce = 16;
 
-bool is_out_of_resources(const ErrorCode& ec) {
-  const int e = ec.value();
+bool is_out_of_resources(int e) {
   return e == EMFILE || e == ENFILE || e == ENOBUFS || e == ENOMEM;
 }
 
@@ -31,9 +32,8 @@ int open_reserve() {
 }  // namespace
 
 struct Listener::Impl : std::enable_shared_from_this<Listener::Impl> {
-  Impl(asio::io_context& context, const ListenerOptions& o, Pick p, OnAccept a)
+  Impl(asio::io_context& context, const ListenerOptions& o, OnAccept a)
       : options(o),
-        pick(std::move(p)),
         on_accept(std::move(a)),
         acceptor(context),
         timer(context),
@@ -44,23 +44,33 @@ struct Listener::Impl : std::enable_shared_from_this<Listener::Impl> {
   Impl(const Impl&) = delete;
   Impl& operator=(const Impl&) = delete;
 
-  void accept() {
-    acceptor.async_accept(pick(), [self = shared_from_this()](ErrorCode ec, Tcp::socket socket) {
-      self->on_done(ec, std::move(socket));
+  void wait() {
+    acceptor.async_wait(Tcp::acceptor::wait_read, [self = shared_from_this()](ErrorCode ec) {
+      if (self->closed) return;
+      if (ec) return self->pause();  // the kernel had no memory for the wait: later it may
+      self->on_ready();
     });
   }
 
-  void on_done(ErrorCode ec, Tcp::socket socket) {
-    if (closed) return;
-    if (is_out_of_resources(ec)) return pause();
-    if (ec) {
-      ++counts.failed;  // ECONNABORTED and the like concern one peer, not the listener
-    } else {
+  // By hand and not with async_accept: a socket that is to live in another context would enter
+  // and leave this one, and its address would be asked for once more.
+  void on_ready() {
+    for (int i = 0; i < kAcceptsAtOnce && !closed; ++i) {
+      Tcp::endpoint peer;
+      auto size = static_cast<socklen_t>(peer.capacity());
+      const int fd =
+          ::accept4(acceptor.native_handle(), peer.data(), &size, SOCK_CLOEXEC | SOCK_NONBLOCK);
+      if (fd < 0) {
+        if (errno == EAGAIN || errno == EWOULDBLOCK) break;
+        if (is_out_of_resources(errno)) return pause();
+        ++counts.failed;  // ECONNABORTED and the like concern one peer, not the listener
+        continue;
+      }
+      peer.resize(size);
       ++counts.accepted;
-      tune_socket(socket);
-      on_accept(std::move(socket));
+      on_accept(Accepted(fd, peer));
     }
-    accept();
+    if (!closed) wait();
   }
 
   /// Re-arming at once would spin, not re-arming would kill the listener.
@@ -73,7 +83,7 @@ struct Listener::Impl : std::enable_shared_from_this<Listener::Impl> {
     turn_one_away();
     timer.expires_after(options.pause);
     timer.async_wait([self = shared_from_this()](ErrorCode ec) {
-      if (!ec && !self->closed) self->accept();
+      if (!ec && !self->closed) self->wait();
     });
   }
 
@@ -91,7 +101,6 @@ struct Listener::Impl : std::enable_shared_from_this<Listener::Impl> {
   }
 
   ListenerOptions options;
-  Pick pick;
   OnAccept on_accept;
   Tcp::acceptor acceptor;
   asio::steady_timer timer;
@@ -118,8 +127,21 @@ Result<Tcp::endpoint> parse_endpoint(std::string_view address) {
   return Tcp::endpoint(ip, port);
 }
 
-void tune_socket(Tcp::socket& socket) {
-  const auto set = [fd = socket.native_handle()](int level, int name, int value) {
+Accepted::~Accepted() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+Result<Tcp::socket> Accepted::into(asio::io_context& context) {
+  Tcp::socket socket(context);
+  ErrorCode ec;
+  socket.assign(peer_.protocol(), fd_, ec);
+  if (ec) return fail(Errc::kUnavailable, ec.message());
+  fd_ = -1;
+  return socket;
+}
+
+void tune_socket(int fd) {
+  const auto set = [fd](int level, int name, int value) {
     (void)::setsockopt(fd, level, name, &value, sizeof value);
   };
   set(IPPROTO_TCP, TCP_NODELAY, 1);
@@ -137,15 +159,16 @@ Listener::~Listener() {
 }
 
 Result<Listener> Listener::open(asio::io_context& context, std::string_view address,
-                                const ListenerOptions& options, Pick pick, OnAccept on_accept) {
+                                const ListenerOptions& options, OnAccept on_accept) {
   HY_TRY(const auto endpoint, parse_endpoint(address));
-  auto impl = std::make_shared<Impl>(context, options, std::move(pick), std::move(on_accept));
+  auto impl = std::make_shared<Impl>(context, options, std::move(on_accept));
   ErrorCode ec;
   impl->acceptor.open(endpoint.protocol(), ec);
   // SO_REUSEADDR lets a restarted daemon take its port while old connections are in TIME_WAIT; on
   // Linux two listeners on one port still refuse each other. SO_REUSEPORT is never set.
   if (!ec) impl->acceptor.set_option(asio::socket_base::reuse_address(true), ec);
   if (!ec) impl->acceptor.bind(endpoint, ec);
+  if (!ec) tune_socket(impl->acceptor.native_handle());
   if (!ec) impl->acceptor.listen(options.backlog, ec);
   if (!ec) impl->acceptor.non_blocking(true, ec);
   if (ec) {
@@ -158,7 +181,7 @@ Result<Listener> Listener::open(asio::io_context& context, std::string_view addr
 }
 
 void Listener::start() {
-  impl_->accept();
+  impl_->wait();
 }
 
 void Listener::close() {

@@ -6,6 +6,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "common/base/clock.h"
 #include "common/base/result.h"
@@ -26,20 +27,39 @@ struct ListenerCounts {
   std::atomic<std::uint64_t> failed{0};       ///< other accept errors (peer gone before accept)
 };
 
+/// A connection that was just accepted: non-blocking, in no context yet. Closed when nobody takes
+/// it.
+class Accepted {
+ public:
+  Accepted(int fd, const Tcp::endpoint& peer) : fd_(fd), peer_(peer) {}
+  Accepted(Accepted&& other) noexcept : fd_(other.release()), peer_(other.peer_) {}
+  Accepted& operator=(Accepted&&) = delete;
+  Accepted(const Accepted&) = delete;
+  ~Accepted();
+
+  [[nodiscard]] const Tcp::endpoint& peer() const { return peer_; }
+  /// The descriptor, the caller's from now on.
+  [[nodiscard]] int release() { return std::exchange(fd_, -1); }
+  /// As a socket of `context`. Errors: kUnavailable (the context could not take it; it is closed).
+  [[nodiscard]] Result<Tcp::socket> into(asio::io_context& context);
+
+ private:
+  int fd_;
+  Tcp::endpoint peer_;
+};
+
 /// Accepts TCP connections for ever: running out of descriptors turns the waiting peer away with
 /// the one descriptor that is kept for it, pauses, and goes on. Accepted sockets have TCP_NODELAY,
 /// keep-alive 60/10/3 and TCP_USER_TIMEOUT 30 s. Thread: that of `context`.
 class Listener {
  public:
-  /// Which context the next socket belongs to; called before each accept.
-  using Pick = std::function<asio::io_context&()>;
-  /// Runs on the listener's thread; hand the socket to its own context with asio::post.
-  using OnAccept = std::function<void(Tcp::socket)>;
+  /// Runs on the listener's thread.
+  using OnAccept = std::function<void(Accepted)>;
 
   /// address "IP:PORT" or "[v6]:PORT"; port 0 = any. Errors: kPortInUse (also for a port on which
   /// somebody listens already), kConfigWrongType (no IP address), kUnavailable (anything else).
   static Result<Listener> open(asio::io_context& context, std::string_view address,
-                               const ListenerOptions& options, Pick pick, OnAccept on_accept);
+                               const ListenerOptions& options, OnAccept on_accept);
   Listener(Listener&&) noexcept;
   Listener& operator=(Listener&&) = delete;
   Listener(const Listener&) = delete;
@@ -58,9 +78,10 @@ class Listener {
   std::shared_ptr<Impl> impl_;  // shared with its handlers: they may outlive this object
 };
 
-/// TCP_NODELAY, keep-alive (60 s idle, every 10 s, 3 probes), TCP_USER_TIMEOUT 30 s. For accepted
-/// and dialled sockets alike; failures are ignored (the peer may be gone already).
-void tune_socket(Tcp::socket& socket);
+/// TCP_NODELAY, keep-alive (60 s idle, every 10 s, 3 probes), TCP_USER_TIMEOUT 30 s. For sockets
+/// that dial, and for those that listen: what they accept inherits it. Failures are ignored (the
+/// peer may be gone already).
+void tune_socket(int fd);
 
 /// "IP:PORT" as an end point. Errors: kConfigWrongType. Never asks a name server.
 Result<Tcp::endpoint> parse_endpoint(std::string_view address);

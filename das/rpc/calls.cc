@@ -177,20 +177,33 @@ std::vector<std::uint64_t> counters_of(CacheStore& cache, std::span<const Uid> u
   return cache.change_counters(uids);
 }
 
+/// Events up to the head that the page's rows show; the others come with the next SYNC, whose rows
+/// show them. Asks the store only when there are some.
+Status events_into(StoreSession& session, Uid uid, Useq after, Useq head, pb::Conversations& out) {
+  out.set_useq(head.value());
+  out.set_too_far(after > head);
+  if (after >= head) return {};
+  HY_TRY(const UserEvents events, session.user_log().read(uid, after, kEventsMax));
+  out.set_too_far(events.too_far);
+  if (events.too_far) return {};
+  for (const UserEvent& event : events.events) {
+    if (event.useq > head) break;
+    encode(event, *out.add_events());
+    out.set_useq(event.useq.value());
+  }
+  return {};
+}
+
 Status list_into(StoreSession& session, const ListQuery& query, Useq useq, bool with_events,
                  const CallContext& context, pb::CallAnswer& answer) {
   pb::Conversations& out = *answer.mutable_conversations();
   // Before the heads: a counter that moved since makes the device look again, never miss.
   out.set_change_counter(counters_of(context.cache, {&query.uid, 1}).front());
-  if (with_events) {
-    HY_TRY(const UserEvents events, session.user_log().read(query.uid, useq, kEventsMax));
-    for (const UserEvent& event : events.events) encode(event, *out.add_events());
-    const bool cut = events.more && !events.events.empty();
-    out.set_useq((cut ? events.events.back().useq : events.head).value());
-    out.set_too_far(events.too_far);
-  }
   sync_point("das.sync_after_counter_before_heads");
   HY_TRY(ConversationPage page, session.membership().list_conversations(query));
+  if (with_events) {
+    HY_TRY_VOID(events_into(session, query.uid, useq, page.useq_head, out));
+  }
   for (ConversationRow& row : page.rows) {
     if (row.last) cut_body(row.last->kind, kLastBodyBytesMax, row.last->body);
     encode(std::move(row), *out.add_rows());

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <span>
 
+#include "common/base/test_hooks.h"
 #include "das/storage/types.h"
 
 namespace hy::das {
@@ -32,7 +33,7 @@ std::vector<GroupMember> members_after(std::span<const GroupMember> members, con
 
 /// The newest message of a log that somebody may see whose row says leave_seq (0: still a member).
 [[nodiscard]] inline Seq visible_head(Seq head, Seq leave_seq) {
-  if (leave_seq.value() == 0) return head;
+  if (leave_seq.value() == 0 || mutant(Mutant::kLeaveSeqIgnored)) return head;
   return std::min(head, Seq{leave_seq.value() - 1});
 }
 

@@ -59,11 +59,12 @@ class Membership {
 
   /// The conversations of a person that have a message, with unread computed as countable head −
   /// ordinal at max(read_seq, own last, join, cleared), never below 0. One read view, begun after
-  /// store_ms was read. Paging is stable under appends: ascending conv never skips a row that was
-  /// there when the first page was read. newest_first: rows of equal head_ms never straddle two
-  /// pages (a page may exceed `limit` for that, up to twice). Groups that the person is out of are
-  /// listed too unless newest_first, with head and last cut to what he may see: his devices learn
-  /// of the removal there.
+  /// store_ms was read and not before useq_head was. Nothing to list, which is what most devices
+  /// that come back hear, costs a server one statement. Paging is stable under appends: ascending
+  /// conv never skips a row that was there when the first page was read. newest_first: rows of
+  /// equal head_ms never straddle two pages (a page may exceed `limit` for that, up to twice).
+  /// Groups that the person is out of are listed too unless newest_first, with head and last cut to
+  /// what he may see: his devices learn of the removal there. Errors: kUnknownUser.
   virtual Result<ConversationPage> list_conversations(const ListQuery& query) = 0;
 };
 

@@ -208,6 +208,7 @@ struct ConversationRow {
 struct ConversationPage {
   std::vector<ConversationRow> rows;
   std::int64_t store_ms = 0;  ///< store clock, read before the read view began: the next `since`
+  Useq useq_head;             ///< of the person: `rows` show what events up to here did
   bool more = false;
 };
 

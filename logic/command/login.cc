@@ -35,6 +35,9 @@ struct Login::Attempt {
   bool is_by_password = false;
   std::string name;
   SessionInfo session;
+  int questions = 0;  ///< of by_token, open
+  bool is_stale = false;
+  std::uint64_t change_counter = 0;
 };
 
 void Login::run(RequestPtr request, std::string_view body) {
@@ -73,15 +76,26 @@ void Login::by_token(const AttemptPtr& attempt) {
   attempt->session.slot = attempt->slot;
   attempt->session.auth_epoch = claims->auth_epoch;
   attempt->session.conn_counter = attempt->conn_counter;
+  // Both at once: they travel to das together. A counter that was read a moment earlier makes a
+  // device look once too often at worst, and it syncs after each login anyway.
+  attempt->questions = 2;
   p_.fence.check_at_das({claims->uid, attempt->slot}, claims->auth_epoch,
                         [this, attempt](const AuthFence::Verdict& verdict) {
-                          // With the store away a token's signature and times must do.
-                          if (verdict.is_stale) {
-                            return refuse(attempt, Error{Errc::kRevoked, {}});
-                          }
+                          attempt->is_stale = verdict.is_stale;
                           attempt->name = verdict.name;
-                          open(attempt);
+                          on_answer(attempt);
                         });
+  p_.counters.read(claims->uid, [this, attempt](std::uint64_t counter) {
+    attempt->change_counter = counter;
+    on_answer(attempt);
+  });
+}
+
+void Login::on_answer(const AttemptPtr& attempt) {
+  if (--attempt->questions > 0) return;
+  // With the store away a token's signature and times must do.
+  if (attempt->is_stale) return refuse(attempt, Error{Errc::kRevoked, {}});
+  open(attempt);
 }
 
 void Login::by_password(const AttemptPtr& attempt) {
@@ -153,22 +167,20 @@ void Login::sign_in(const AttemptPtr& attempt, Uid uid, Secret rehash) {
                           .reason = attempt->device_name});
           p_.metrics.kick_sent();
         }
-        open(attempt);
+        p_.counters.read(uid, [this, attempt](std::uint64_t counter) {
+          attempt->change_counter = counter;
+          open(attempt);
+        });
       });
 }
 
 void Login::open(const AttemptPtr& attempt) {
   const RequestContext& context = attempt->request->context();
-  p_.grants.give(attempt->session, context.entry, context.conn, p_.clock.wall_ms() / 1'000);
-  p_.counters.read(attempt->session.uid,
-                   [this, attempt](std::uint64_t counter) { answer(attempt, counter); });
-}
-
-void Login::answer(const AttemptPtr& attempt, std::uint64_t change_counter) {
+  const std::int64_t now_ms = p_.clock.wall_ms();
+  p_.grants.give(attempt->session, context.entry, context.conn, now_ms / 1'000);
   sync_point("logic.before_login_answer");
   const bool is_phone = attempt->slot == Slot::kPhone || attempt->slot == Slot::kPad;
   const Millis heartbeat = is_phone ? options_.heartbeat_phone : options_.heartbeat_other;
-  const std::int64_t now_ms = p_.clock.wall_ms();
   pb::LoginAnswer body;
   body.set_uid(attempt->session.uid.value());
   body.set_name(attempt->name);
@@ -182,7 +194,7 @@ void Login::answer(const AttemptPtr& attempt, std::uint64_t change_counter) {
   body.set_heartbeat_ms(static_cast<std::uint32_t>(heartbeat.count()));
   body.set_storm_window_ms(static_cast<std::uint32_t>(options_.storm_window.count()));
   body.set_server_ms(now_ms);
-  body.set_change_counter(change_counter);
+  body.set_change_counter(attempt->change_counter);
   const StoreMarks marks = p_.log.marks();
   body.set_store_epoch(marks.store_epoch);
   body.set_clock_steps(marks.clock_steps);

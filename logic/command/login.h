@@ -51,8 +51,10 @@ class Login {
   void verify(const AttemptPtr& attempt, LoginFacts facts);
   void on_verdict(const AttemptPtr& attempt, Uid uid, Result<PasswordPort::Verdict> verdict);
   void sign_in(const AttemptPtr& attempt, Uid uid, Secret rehash);
+  /// Of the fence or the counter: the second of them decides.
+  void on_answer(const AttemptPtr& attempt);
+  /// Lets the session in and says so.
   void open(const AttemptPtr& attempt);
-  void answer(const AttemptPtr& attempt, std::uint64_t change_counter);
   void refuse(const AttemptPtr& attempt, const Error& error);
   void refuse_store(const AttemptPtr& attempt, const Error& error);
 

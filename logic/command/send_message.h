@@ -2,6 +2,7 @@
 
 #include "logic/command/request.h"
 #include "logic/delivery/group_send.h"
+#include "logic/delivery/send_pipeline.h"
 
 namespace hy::logic {
 

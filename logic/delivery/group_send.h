@@ -3,9 +3,12 @@
 #include <memory>
 
 #include "logic/delivery/group_directory.h"
-#include "logic/delivery/send_pipeline.h"
+#include "logic/delivery/send_steps.h"
 
 namespace hy::logic {
+
+class Deliverer;
+class Rates;
 
 /// One message into a group: member? → rate of the group → append → acknowledge → deliver to all
 /// members, in that order, as SendPipeline does for pairs. The store compares member_version under
@@ -28,20 +31,16 @@ class GroupSend {
   };
   /// receipts_up_to: members; larger groups get no receipts.
   GroupSend(const Ports& ports, std::uint32_t receipts_up_to)
-      : p_(ports), receipts_up_to_(receipts_up_to) {}
+      : p_(ports),
+        steps_(
+            {ports.log, ports.relay, ports.store_return, ports.trace, ports.clock, ports.metrics}),
+        receipts_up_to_(receipts_up_to) {}
 
   /// `turn` is released when the append was issued (or nothing will be).
   void run(SendOrder order, SessionFifo::Turn turn, Done<SendOutcome> done);
 
  private:
-  struct Op {
-    SendOrder order;
-    AppendRequest append;
-    SessionFifo::Turn turn;
-    Done<SendOutcome> done;
-    TraceRing::Ref trace;
-    MonoTime began{};
-    int judgements = 0;
+  struct Op : SendOp {
     bool has_rate = false;
     GroupPtr group;  ///< as judged
   };
@@ -53,13 +52,11 @@ class GroupSend {
   void append(const OpPtr& op);
   void on_append(const OpPtr& op, Result<Appended> result);
   void judge_again(const OpPtr& op);
-  void on_stored(const OpPtr& op, const Appended& stored);
-  void push(const OpPtr& op, const Appended& stored);
-  void not_member(const OpPtr& op);
-  void store_away(const OpPtr& op, const Error& why);
-  void refuse(const OpPtr& op, Error error);
+  void push_repeat(const OpPtr& op, const StoredMessage& message);
+  void push(const Op& op, const StoredMessage& message);
 
   Ports p_;
+  SendSteps steps_;
   std::uint32_t receipts_up_to_;
 };
 

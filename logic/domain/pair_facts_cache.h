@@ -8,12 +8,10 @@
 namespace hy::logic {
 
 /// Facts by which pairs were judged. A hint: the store compares member_version under the row lock
-/// of each append, so an old "allowed" costs a second look and never a wrong message. An old
-/// "refused" would stay unnoticed and therefore has to be young.
+/// of each append, so an old "allowed" costs a second look and never a wrong message. A "refused"
+/// from here refuses nobody: the store is asked first.
 class PairFactsCache {
  public:
-  /// Facts older than this refuse nobody: they are asked for again first.
-  static constexpr Millis kRefusalAgeMax{2'000};
   /// With the store down, facts up to this age still allow a relay (guarantees §7, rule 4).
   static constexpr Millis kRelayAgeMax{3'600'000};
 

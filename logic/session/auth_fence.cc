@@ -60,10 +60,11 @@ void AuthFence::learn(SlotKey key, std::uint32_t auth_epoch) {
 
 void AuthFence::flush() {
   if (asking_.empty()) return;
+  const MonoTime now = clock_.now();
+  if (!is_last_answered_ && now - last_left_ < options_.hold_max) return;
   // Taken out first: an answer from inside the call may start a command that asks again.
   const std::vector<SlotKey> asking = std::exchange(asking_, {});
   std::unordered_map<SlotKey, std::vector<Waiting>> all = std::exchange(waiting_, {});
-  const MonoTime now = clock_.now();
   const CallContext call{now + options_.ask_within, TraceId{}};
   for (std::size_t begin = 0; begin < asking.size(); begin += limits::kIdsPerRequestMax) {
     const std::size_t end = std::min(asking.size(), begin + limits::kIdsPerRequestMax);
@@ -71,9 +72,12 @@ void AuthFence::flush() {
                               asking.begin() + static_cast<std::ptrdiff_t>(end));
     std::unordered_map<SlotKey, std::vector<Waiting>> waiting;
     for (const SlotKey& key : keys) waiting.emplace(key, std::move(all.find(key)->second));
+    is_last_answered_ = false;
+    last_left_ = now;
     accounts_.auth_epochs(keys, call,
-                          [this, keys, now, waiting = std::move(waiting)](
+                          [this, keys, now, number = ++calls_, waiting = std::move(waiting)](
                               Result<std::vector<KnownEpoch>> result) mutable {
+                            if (number == calls_) is_last_answered_ = true;
                             settle(keys, now, result, waiting);
                           });
   }

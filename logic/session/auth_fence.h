@@ -10,14 +10,18 @@
 namespace hy::logic {
 
 /// What logic knows of (uid, slot)'s auth_epoch: the fence behind the kick (guarantees.md G12,
-/// G20). Knowledge is good for two seconds, then it is asked for again before a command passes; all
-/// questions of one turn of the loop travel as one call. When das cannot say, the last known value
-/// judges: a lower epoch stays refused, and who was let in stays in until the store is back.
+/// G20). Knowledge is good for two seconds, then it is asked for again before a command passes.
+/// What is asked while a call to das is under way travels together as the next call, so their
+/// number follows from how fast das is and not from how many ask. When das cannot say, the last
+/// known value judges: a lower epoch stays refused, and who was let in stays in until the store is
+/// back.
 class AuthFence {
  public:
   struct Options {
     Millis fresh_for{2'000};
-    Millis ask_within{1'000};  ///< how long a command waits for the answer at most
+    Millis ask_within{1'000};  ///< how long a call waits for its answer at most
+    /// A call that takes longer holds the next one back no more, from the next turn's end on.
+    Millis hold_max{10};
     std::size_t keys_max = 1'000'000;
     std::size_t waiting_max = 100'000;
   };
@@ -42,7 +46,7 @@ class AuthFence {
   /// Something newer was heard: a sign-in or a revocation that passed here.
   void learn(SlotKey key, std::uint32_t auth_epoch);
   void forget(SlotKey key) { known_.erase(key); }
-  /// At the end of a turn: the questions go out.
+  /// At the end of a turn: the questions go out, unless the last call's answer is awaited.
   void flush();
 
  private:
@@ -69,6 +73,9 @@ class AuthFence {
   std::vector<SlotKey> asking_;
   std::unordered_map<SlotKey, std::vector<Waiting>> waiting_;
   std::size_t waiting_count_ = 0;
+  std::uint64_t calls_ = 0;  ///< so far
+  bool is_last_answered_ = true;
+  MonoTime last_left_{};
 };
 
 }  // namespace hy::logic

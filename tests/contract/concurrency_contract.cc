@@ -220,6 +220,44 @@ TEST_P(ConcurrencyContract, UserEventsStayDenseUnderTwoWriters) {
     EXPECT_EQ(events->events[i].useq.value(), i + 1);
 }
 
+/// What a page says about itself, store_ms and useq_head, was true before its rows were read: what
+/// the rows do not show is found by the next SYNC.
+TEST_P(ConcurrencyContract, APageIsNotOlderThanItsClockAndItsHeadOfEvents) {
+  const Pair p = new_pair();
+  must_append(message(p, p.b, "x"));
+  constexpr std::size_t kMessages = 400;
+  std::vector<std::int64_t> committed_ms(2, clock_.wall_ms());  // by seq; the answer was there then
+  std::atomic<bool> is_done = false;
+  std::jthread other([&] {
+    for (std::uint64_t seq = 2; seq <= kMessages; ++seq) {
+      // Useq n moves the mark to n.
+      const ReadMark mark{p.a, p.conv, Seq{seq - 1}};
+      EXPECT_TRUE(writer_->membership().mark_read({&mark, 1}).has_value());
+      EXPECT_TRUE(writer_->messages().append_one(message(p, p.b, "x")).has_value());
+      committed_ms.push_back(clock_.wall_ms());
+    }
+    is_done = true;
+  });
+  std::vector<ConversationPage> pages;
+  ListQuery query;
+  query.uid = p.a;
+  query.limit = 10;
+  while (!is_done) {
+    const auto page = reader_->membership().list_conversations(query);
+    ASSERT_OK(page);
+    pages.push_back(*page);
+  }
+  other.join();
+  for (const ConversationPage& page : pages) {
+    ASSERT_EQ(page.rows.size(), 1U);
+    EXPECT_GE(page.rows[0].read_seq.value(), page.useq_head.value());
+    const std::uint64_t missed = page.rows[0].head.value() + 1;
+    if (missed < committed_ms.size()) {
+      EXPECT_LE(page.store_ms, committed_ms[missed]);
+    }
+  }
+}
+
 /// G1: everything that a das answered is there after SIGKILL, and the log is dense.
 TEST_P(ConcurrencyContract, WhatWasAnsweredSurvivesSigkill) {
   if (!store_->is_seen_by_children())

@@ -173,6 +173,35 @@ TEST_F(EmbeddedFaults, AStoreOfTheFirstSchemaIsBroughtUpWithAllItsMessages) {
   EXPECT_EQ(next->stored.seq.value(), 4U);
 }
 
+/// Events that were cleared away: a device that lacks one of them is told so, and nobody else.
+TEST_F(EmbeddedFaults, AHoleInTheEventsIsTooFarForThoseWhoNeedThem) {
+  const auto after = [&](std::uint64_t useq) {
+    auto engine = store_.make();
+    EXPECT_TRUE(engine->start().has_value());
+    auto reader = engine->open_reader();
+    EXPECT_TRUE(reader.has_value());
+    return (*reader)->user_log().read(a_, Useq{useq}, 10).value_or(UserEvents{});
+  };
+  {
+    auto engine = store_.make();
+    ASSERT_TRUE(engine->start().has_value());
+    auto writer = std::move(*engine->open_writer());
+    make_pair(*writer);
+    for (const bool on : {true, false, true, false})
+      ASSERT_OK(writer->membership().set_block(a_, b_, on));
+  }
+  damage("DELETE FROM user_event WHERE useq <= 2");
+  EXPECT_TRUE(after(1).too_far);
+  EXPECT_TRUE(after(1).events.empty());
+  EXPECT_EQ(after(2).events.size(), 2U);
+  EXPECT_FALSE(after(2).too_far);
+  damage("DELETE FROM user_event");
+  EXPECT_TRUE(after(3).too_far);
+  EXPECT_FALSE(after(4).too_far) << "nothing is missing";
+  EXPECT_EQ(after(4).head.value(), 4U);
+  EXPECT_TRUE(after(5).too_far) << "of another store";
+}
+
 TEST_F(EmbeddedFaults, AnotherProgramsFileIsRefused) {
   {
     auto db = sqlite::Database::open(store_.file());

@@ -202,6 +202,30 @@ TEST_P(MembershipContract, UserEventsInSlices) {
   EXPECT_CODE(reader_->user_log().read(Uid{4'000'000'000}, Useq{0}, 3), Errc::kUnknownUser);
 }
 
+TEST_P(MembershipContract, EveryPageKnowsTheHeadOfTheEvents) {
+  const Pair p = new_pair();
+  EXPECT_EQ(list(all_of(p.a)).useq_head.value(), 0U) << "nothing to list";
+  for (int i = 0; i < 3; ++i) must_append(message(p, p.b, "x"));
+  mark(p.a, p.conv, 1);
+  mark(p.a, p.conv, 3);
+  ListQuery query = all_of(p.a);
+  EXPECT_EQ(list(query).useq_head.value(), 2U);
+  query.newest_first = true;
+  EXPECT_EQ(list(query).useq_head.value(), 2U);
+  EXPECT_EQ(list(all_of(p.b)).useq_head.value(), 0U) << "they are one person's own";
+  query = all_of(p.a);
+  query.page_after = p.conv;
+  const ConversationPage after = list(query);
+  EXPECT_TRUE(after.rows.empty());
+  EXPECT_EQ(after.useq_head.value(), 2U);
+  EXPECT_GT(after.store_ms, 0);
+  for (const bool newest_first : {false, true}) {
+    query = all_of(Uid{4'000'000'000});
+    query.newest_first = newest_first;
+    EXPECT_CODE(reader_->membership().list_conversations(query), Errc::kUnknownUser);
+  }
+}
+
 TEST_P(MembershipContract, ListNamesWhatChangedSince) {
   const auto who = people(3);
   const Pair p = pair(who[0], who[1]);

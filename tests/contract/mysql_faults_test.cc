@@ -126,6 +126,32 @@ TEST_F(MysqlFaults, ABatchIsNotStoredInPart) {
   EXPECT_EQ(done.stored.back().seq.value(), 40U) << "the first try raised the head";
 }
 
+/// Events that were cleared away: a device that lacks one of them is told so, and nobody else.
+TEST_F(MysqlFaults, AHoleInTheEventsIsTooFarForThoseWhoNeedThem) {
+  auto engine = store_->make();
+  auto writer = std::move(*engine->open_writer());
+  make_pair(*writer);
+  for (const bool on : {true, false, true, false})
+    ASSERT_OK(writer->membership().set_block(a_, b_, on));
+  const auto cleared_to = [&](const char* useq) {
+    store_->servers().run_sql("DELETE FROM " + store_->database() +
+                              ".user_event WHERE useq <= " + useq);
+  };
+  const auto read = [&](std::uint64_t after) {
+    return writer->user_log().read(a_, Useq{after}, 10).value_or(UserEvents{});
+  };
+  cleared_to("2");
+  EXPECT_TRUE(read(1).too_far);
+  EXPECT_TRUE(read(1).events.empty());
+  EXPECT_EQ(read(2).events.size(), 2U);
+  EXPECT_FALSE(read(2).too_far);
+  cleared_to("4");
+  EXPECT_TRUE(read(3).too_far);
+  EXPECT_FALSE(read(4).too_far) << "nothing is missing";
+  EXPECT_EQ(read(4).head.value(), 4U);
+  EXPECT_TRUE(read(5).too_far) << "of another store";
+}
+
 TEST_F(MysqlFaults, AServerThatBecomesReadOnlyEndsTheSession) {
   auto engine = engine_of_a_plain_user();
   auto opened = engine->open_writer();

@@ -241,13 +241,42 @@ TEST_F(WireRequests, BlockedSender) {
   const auto again = sign_in(peer);
   block.set_blocked(false);
   ASSERT_TRUE(again->call(pb::BLOCK, block.SerializeAsString()).ok());
-  // Another logic may know the block for two seconds more.
-  raw::Answer sent;
-  for (int tries = 0; tries < 40 && !sent.ok(); ++tries) {
-    sent = sender->call(pb::SEND, message.SerializeAsString());
-    if (!sent.ok()) (void)sender->notice(pb::PUSH, Millis(100));
+  EXPECT_TRUE(sender->call(pb::SEND, message.SerializeAsString()).ok());
+  EXPECT_EQ(history(peer, who.uid).size(), 1U);
+}
+
+TEST_F(WireRequests, WhatWasStoredBeforeABlockIsNotRefusedAfterIt) {
+  const Somebody who = somebody();
+  const Somebody peer = somebody();
+  pb::SendRequest message = message_to(peer.uid, "in time");
+  {
+    // The connection ends before its answer is read.
+    const auto first = sign_in(who);
+    ASSERT_TRUE(first->write(first->seal(pb::SEND, 7, message.SerializeAsString())));
+    for (int tries = 0; tries < 100 && history(peer, who.uid).empty(); ++tries) continue;
+    first->close();
   }
-  EXPECT_TRUE(sent.ok());
+  ASSERT_EQ(history(peer, who.uid).size(), 1U);
+  const auto blocker = sign_in(peer);
+  pb::BlockRequest block;
+  block.set_uid(who.uid.value());
+  block.set_blocked(true);
+  ASSERT_TRUE(blocker->call(pb::BLOCK, block.SerializeAsString()).ok());
+
+  // This refusal teaches the block to the logic that the resend comes to.
+  const auto sender = sign_in(who);
+  EXPECT_REFUSED(sender->call(pb::SEND, message_to(peer.uid, "too late").SerializeAsString()),
+                 Errc::kBlocked);
+  message.set_try_number(2);
+  const raw::Answer again = sender->call(pb::SEND, message.SerializeAsString());
+  ASSERT_TRUE(again.ok());
+  pb::SendAnswer answer;
+  ASSERT_TRUE(answer.ParseFromString(again.body));
+  EXPECT_EQ(answer.ack(), pb::STORED);
+  EXPECT_EQ(answer.seq(), 1U);
+  EXPECT_TRUE(answer.repeat());
+  message.set_body("other words");
+  EXPECT_REFUSED(sender->call(pb::SEND, message.SerializeAsString()), Errc::kConflict);
   EXPECT_EQ(history(peer, who.uid).size(), 1U);
 }
 

@@ -45,6 +45,7 @@ TEST_F(ClusterSeeds, TheSameSeedIsTheSameRun) {
 
 TEST_F(ClusterSeeds, WithoutFaultsEverythingWrittenIsStored) {
   Options options = small();
+  options.limits.has_groups = false;
   without_faults(options);
   for (std::uint64_t seed = 1; seed <= 4; ++seed) {
     const Report report = run_seed(seed, options);
@@ -59,6 +60,22 @@ TEST_F(ClusterSeeds, WithoutFaultsEverythingWrittenIsStored) {
   }
 }
 
+TEST_F(ClusterSeeds, PeopleMakeGroupsAndComeAndGo) {
+  Options options = small();
+  without_faults(options);
+  std::uint64_t in_groups = 0;
+  std::uint64_t changes = 0;
+  options.limits.faults_for = Millis{25'000};
+  for (const std::uint64_t seed : {3U, 4U, 9U}) {
+    const Report report = run_seed(seed, options);
+    EXPECT_EQ(report.outcome, Outcome::kClean) << "seed " << seed << "\n" << text(report);
+    in_groups += report.in_groups;
+    changes += report.group_changes;
+  }
+  EXPECT_GT(in_groups, 60U);
+  EXPECT_GT(changes, 8U);
+}
+
 /// Seeds that found something once.
 TEST_F(ClusterSeeds, KeptSeedsAreClean) {
   for (const std::uint64_t seed : {5U, 11U, 15U, 21U, 40U}) {
@@ -69,6 +86,19 @@ TEST_F(ClusterSeeds, KeptSeedsAreClean) {
 }
 
 #if defined(HY_TEST_HOOKS)
+TEST_F(ClusterSeeds, PlantedBugsOfGroupsAreFound) {
+  for (const Mutant mutant :
+       {Mutant::kGroupSendUnjudged, Mutant::kLeaveSeqIgnored, Mutant::kJoinSeqForgotten}) {
+    set_mutant(mutant);
+    bool found = false;
+    for (std::uint64_t seed = 2; seed <= 20 && !found; ++seed) {
+      found = run_seed(seed, Options{}).outcome == Outcome::kSafety;
+    }
+    set_mutant(Mutant::kNone);
+    EXPECT_TRUE(found) << "mutant " << static_cast<int>(mutant);
+  }
+}
+
 /// A simulator that finds nothing is not worth its green light.
 TEST_F(ClusterSeeds, PlantedBugsAreFound) {
   for (const Mutant mutant : {Mutant::kAckBeforeCommit, Mutant::kNoDeduplication}) {

@@ -102,11 +102,11 @@ struct TestServer::Impl {
 
 TestServer::TestServer(std::uint64_t seed) : impl_(std::make_unique<Impl>(seed)) {
   auto& context = impl_->threads.context(0);
-  auto listener = net::Listener::open(
-      context, "127.0.0.1:0", {}, [&context]() -> asio::io_context& { return context; },
-      [this](net::Tcp::socket socket) {
+  auto listener =
+      net::Listener::open(context, "127.0.0.1:0", {}, [this, &context](net::Accepted accepted) {
         ++impl_->accepted;
-        auto peer = std::make_shared<Peer>(std::move(socket), impl_->is_frozen);
+        auto peer =
+            std::make_shared<Peer>(std::move(accepted.into(context)).value(), impl_->is_frozen);
         impl_->peers.push_back(peer);
         peer->start(impl_->model);
       });

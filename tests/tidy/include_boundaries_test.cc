@@ -26,7 +26,7 @@ const std::vector<Rule>& rules() {
       {"common/rpc/core", {"common/base", "common/flat", "common/flow", "common/obs/trace.h"}, {}},
       {"common/config", {"common/base"}, {"toml++/", "CLI/", "fmt/"}},
       {"common/obs", {"common/base"}, {"spdlog/", "fmt/", "prometheus/"}},
-      {"common/crypto", {"common/base"}, {"openssl/", "argon2.h"}},
+      {"common/crypto", {"common/base"}, {"openssl/", "sodium.h", "argon2.h"}},
       {"common/sqlite", {"common/base"}, {"sqlite3.h", "fmt/"}},
       {"common/wire",
        {"common/base", "common/crypto", "hy/client/v1", "hy/common/v1"},

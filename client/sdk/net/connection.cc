@@ -42,7 +42,7 @@ void Connection::start_connect() {
       self->fail_connect(self->address_ + ": " + error.message());
       return;
     }
-    net::tune_socket(self->socket_);
+    net::tune_socket(self->socket_.native_handle());
     net::ErrorCode ignored;
     self->socket_.non_blocking(true, ignored);
     self->is_connected_ = true;

@@ -81,7 +81,9 @@ class Batcher {
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
 
  private:
-  static constexpr std::size_t kSpareMax = 2;
+  /// As many as a turn of a busy daemon fills: a batch that is not kept is given back to the heap
+  /// with all its envelopes, and the next one takes them from there again.
+  static constexpr std::size_t kSpareMax = 8;
 
   struct Entry {
     Batch batch;

@@ -1,5 +1,6 @@
 #include "das/engines/embedded/groups.h"
 
+#include "common/base/test_hooks.h"
 #include "das/engines/embedded/append_rows.h"
 #include "das/engines/embedded/statements.h"
 #include "das/storage/group_rules.h"
@@ -72,7 +73,8 @@ Status write_change(sqlite::Database& db, const GroupPlan& plan, AppendItem item
   HY_TRY_VOID(raise_head(use, conv, *head, now_ms));
   for (const Uid uid : plan.added) {
     HY_TRY_VOID(run(db, sql::kJoinGroup, gid, uid, head->seq));
-    HY_TRY_VOID(run(db, sql::kJoinConversation, uid, conv, head->seq));
+    const Seq join = mutant(Mutant::kJoinSeqForgotten) ? Seq{0} : head->seq;
+    HY_TRY_VOID(run(db, sql::kJoinConversation, uid, conv, join));
   }
   const Seq leave{head->seq.value() + 1};
   for (const Uid uid : plan.removed) {

@@ -271,6 +271,11 @@ Result<ConversationPage> SqliteMembership::list_conversations(const ListQuery& q
   return link_.read([&](sqlite::Database& db) -> Result<ConversationPage> {
     ConversationPage page;
     page.store_ms = store_ms;
+    HY_TRY(auto user, db.prepare(sql::kUseqHead));
+    user.bind(1, query.uid.value());
+    HY_TRY(const bool known, user.step());
+    if (!known) return fail(Errc::kUnknownUser);
+    page.useq_head = Useq{user.unsigned_integer(0)};
     HY_TRY(auto rows, read_list(db, query, page.more));
     page.rows.reserve(rows.size());
     for (ListRow& list : rows) {

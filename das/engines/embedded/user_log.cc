@@ -16,6 +16,7 @@ Result<UserEvents> SqliteUserLog::read(Uid uid, Useq after, std::uint32_t limit)
       out.too_far = true;
       return out;
     }
+    if (after == out.head) return out;
     HY_TRY(auto rows, db.prepare(sql::kEvents));
     rows.bind(1, uid.value()).bind(2, after.value()).bind(3, limit);
     for (;;) {
@@ -31,13 +32,12 @@ Result<UserEvents> SqliteUserLog::read(Uid uid, Useq after, std::uint32_t limit)
       out.events.push_back(event);
     }
     const Useq next{after.value() + 1};
-    const bool hole = after < out.head && (out.events.empty() || out.events.front().useq != next);
-    if (hole) {
+    if (out.events.empty() || out.events.front().useq != next) {
       out.events.clear();
       out.too_far = true;
       return out;
     }
-    out.more = !out.events.empty() && out.events.back().useq < out.head;
+    out.more = out.events.back().useq < out.head;
     return out;
   });
 }

@@ -251,21 +251,27 @@ void cut_page(ConversationPage& page, const ListQuery& query) {
 Result<ConversationPage> MysqlMembership::list_conversations(const ListQuery& query) {
   return guarded(connection_, [&]() -> Result<ConversationPage> {
     ConversationPage page;
-    const auto clock = connection_.query(connection_.prepared(text(sql_text::kStoreMs)));
-    clock->next();
-    page.store_ms = clock->getInt64(1);
+    const bool by_time = query.newest_first;
+    const std::int64_t since = by_time ? 0 : query.since_ms;
+    const Bytes after =
+        query.page_after && !by_time ? query.page_after->to_bytes() : Bytes(16, '\0');
+    sql::PreparedStatement& before = connection_.prepared(text(sql_text::kBeforeList));
+    put_all(before, query.uid, after, since, query.uid);
+    const auto first = connection_.query(before);
+    if (!first->next()) return fail(Errc::kUnknownUser);
+    page.store_ms = first->getInt64(1);
+    page.useq_head = Useq{first->getUInt64(2)};
+    if (first->getInt(3) == 0) return page;
     Bytes uid_bytes(8, '\0');
     put_be(reinterpret_cast<std::uint8_t*>(uid_bytes.data()), query.uid.value());
-    sql::PreparedStatement& s =
-        connection_.prepared(sql_text::list_conversations(query.newest_first));
-    const std::uint64_t fetch = query.newest_first ? query.limit * 2ULL + 1 : query.limit + 1ULL;
-    if (query.newest_first) {
-      const std::int64_t before = query.before_ms == 0 ? INT64_MAX : query.before_ms;
-      put_all(s, std::uint64_t{query.last_body_bytes_max}, uid_bytes, query.uid, before, fetch);
+    sql::PreparedStatement& s = connection_.prepared(sql_text::list_conversations(by_time));
+    const std::uint64_t fetch = by_time ? query.limit * 2ULL + 1 : query.limit + 1ULL;
+    const std::uint64_t body_max = query.last_body_bytes_max;
+    if (by_time) {
+      const std::int64_t before_ms = query.before_ms == 0 ? INT64_MAX : query.before_ms;
+      put_all(s, body_max, uid_bytes, query.uid, before_ms, fetch);
     } else {
-      const Bytes after = query.page_after ? query.page_after->to_bytes() : Bytes(16, '\0');
-      put_all(s, std::uint64_t{query.last_body_bytes_max}, uid_bytes, query.uid, query.since_ms,
-              after, fetch);
+      put_all(s, body_max, uid_bytes, query.uid, since, after, fetch);
     }
     const auto rows = connection_.query(s);
     while (rows->next()) page.rows.push_back(row_of(*rows));
@@ -287,6 +293,7 @@ Result<UserEvents> MysqlUserLog::read(Uid uid, Useq after, std::uint32_t limit) 
       out.too_far = true;
       return out;
     }
+    if (after == out.head) return out;
     sql::PreparedStatement& s = connection_.prepared(text(sql_text::kReadEvents));
     put_all(s, uid, after, std::uint64_t{limit} + 1);
     const auto rows = connection_.query(s);
@@ -299,8 +306,7 @@ Result<UserEvents> MysqlUserLog::read(Uid uid, Useq after, std::uint32_t limit) 
                             conv_of(rows->getString(3)), Seq{rows->getUInt64(4)},
                             Uid{rows->getUInt64(5)}, rows->getInt(6) > 0});
     }
-    const bool hole = out.events.empty() ? after < out.head
-                                         : out.events.front().useq.value() != after.value() + 1;
+    const bool hole = out.events.empty() || out.events.front().useq.value() != after.value() + 1;
     if (hole) {
       out.events.clear();
       out.more = false;

@@ -10,6 +10,7 @@
 #include "client/judge/file/history_file.h"
 #include "client/judge/judge.h"
 #include "common/wire/rekey_hook.h"
+#include "tests/sim/cluster/groups.h"
 #include "tests/sim/store/store_dump.h"
 
 namespace hy::sim {
@@ -18,7 +19,8 @@ namespace {
 using std::chrono::milliseconds;
 using std::chrono::seconds;
 
-constexpr std::size_t kSendsPerSecond = 5;  // logic.send_rate, as it is unless configured
+constexpr std::size_t kSendsPerSecond = 5;      // logic.send_rate, as it is unless configured
+constexpr std::size_t kGroupRatePerPerson = 2;  // logic.send_per_group to logic.send_rate
 constexpr Nanos kStep = milliseconds(250);
 constexpr Nanos kLastQuestionsMax = seconds(30);
 /// Placement of what was said last travels to every replica within this.
@@ -50,7 +52,7 @@ Cluster::Cluster(const Plan& plan, bool verbose)
     return at_sync_point(node, name);
   };
   shorten_keys(plan_.rekey_every);
-  site_.create_accounts(plan_.users);
+  site_.create_accounts(plan_.users + plan_.silent);
   make_daemons();
   make_devices();
 }
@@ -212,6 +214,10 @@ Report Cluster::run() {
     rest_until_ = std::max(rest_until_, world_.now() + plan_.rest_max);
     settled = !world_.is_stopped() && settle(kStep);
   }
+  if (settled && plan_.groups > 0) {
+    talk_in_groups(*this);
+    settled = !world_.is_stopped() && settle(kStep);
+  }
   if (settled) last_questions();
   report_.virtual_seconds = std::chrono::duration<double>(world_.now() - begun).count();
   count_what_went_by_rates();
@@ -289,11 +295,17 @@ void Cluster::heal() {
 /// How long the person with the most unsent messages needs at least: the rate is one person's.
 Nanos Cluster::longest_backlog() const {
   std::map<Uid, std::size_t> open;
+  std::map<ConversationId, std::size_t> in_group;
   std::size_t most = 0;
   for (const auto& device : devices_) {
     if (!device->wants_online()) continue;
     most = std::max(most, open[device->spec().uid] += device->open_sends());
+    if (device->device() == nullptr) continue;
+    for (const client::OutboxRecord& record : device->device()->outbox().items())
+      if (record.conversation.is_group()) ++in_group[record.conversation];
   }
+  // The rate of a group is what all its members share.
+  for (const auto& [group, count] : in_group) most = std::max(most, count / kGroupRatePerPerson);
   return seconds(static_cast<std::int64_t>(most / kSendsPerSecond));
 }
 
@@ -353,6 +365,13 @@ void Cluster::last_questions() {
   };
   ask([](DeviceHost& host) { host.sync(); });
   ask([](DeviceHost& host) { host.ask_recents(); });
+  if (plan_.groups > 0) {
+    ask_for_members(*this);
+    const MonoTime until = world_.now() + kLastQuestionsMax;
+    world_.run_for(seconds(1));
+    while (!world_.is_stopped() && world_.now() < until && !unsettled().empty())
+      world_.run_for(kStep);
+  }
   world_.run_for(kPlacementSettles);
 }
 
@@ -411,6 +430,9 @@ void Cluster::judge_all() {
     evidence.histories.push_back(std::move(device->recorder().history()));
   }
   evidence.store = dump(site_.store);
+  add_groups(evidence.store, site_.store.tables());
+  for (const judge::MessageRow& row : evidence.store.messages)
+    if (row.conv.is_group()) ++(row.by_server ? report_.group_changes : report_.in_groups);
   evidence.has_store = true;
   if (std::ranges::any_of(plan_.faults, [](bool on) { return on; })) {
     // Faults overlap; a device in the dark knows of its end by its heartbeat alone.

@@ -27,6 +27,8 @@ struct Report {
   std::uint64_t relayed = 0;
   std::uint64_t shown = 0;
   std::uint64_t logins = 0;
+  std::uint64_t in_groups = 0;      ///< of the messages in the log
+  std::uint64_t group_changes = 0;  ///< groups made, people in and out
   double virtual_seconds = 0;
   double settled_after = 0;  ///< seconds after healing
   std::array<std::uint64_t, kFaults> faults{};

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "client/core/codec.h"
+#include "client/core/group_codec.h"
 #include "common/base/check.h"
 
 namespace hy::sim {
@@ -98,6 +99,7 @@ void DeviceHost::forget_life() {
   open_requests_ = 0;
   recents_.clear();
   unruly_.clear();
+  asked_.clear();
   submitting_.reset();
 }
 
@@ -219,10 +221,15 @@ void DeviceHost::tell(const client::Turn& turn, const std::vector<client::RowFat
     const auto* answered = std::get_if<client::Answered>(&notice);
     if (answered == nullptr) continue;
     if (open_requests_ > 0) --open_requests_;
-    if (const auto unruly = unruly_.extract(answered->token); unruly && answered->body) {
-      const auto outcome = client::decode_send(as_bytes(*answered->body));
-      if (outcome && outcome->stored) unruly.mapped()();
+    if (const auto unruly = unruly_.extract(answered->token); unruly) {
+      // Refused for another reason it would show nothing, whatever the store does.
+      HY_CHECK(answered->body || answered->body.error().code != Errc::kMalformedBody);
+      if (answered->body) {
+        const auto outcome = client::decode_send(as_bytes(*answered->body));
+        if (outcome && outcome->stored) unruly.mapped()();
+      }
     }
+    if (const auto asked = asked_.extract(answered->token); asked) asked.mapped()(answered->body);
     const bool is_recents = recents_.erase(answered->token) > 0;
     if (!is_recents || !answered->body) continue;
     const auto rows = client::decode_recents(as_bytes(*answered->body));
@@ -278,7 +285,8 @@ void DeviceHost::go_offline() {
   run([](client::Device& d, client::Turn& t, MonoTime now) { d.close(t, now); });
 }
 
-bool DeviceHost::send(Uid to, const Bytes& body) {
+template <class To>
+bool DeviceHost::submit(To to, ConversationId conv, const Bytes& body) {
   bool taken = false;
   run([&](client::Device& d, client::Turn& t, MonoTime now) {
     const auto id = d.submit(t, now, node_.clock.wall_ms(), to, 1, body);
@@ -287,12 +295,50 @@ bool DeviceHost::send(Uid to, const Bytes& body) {
     last_sent_ = *id;
     client::OutboxRecord record;
     record.id = *id;
-    record.conversation = ConversationId::pair(spec_.uid, to);
+    record.conversation = conv;
     record.body = body;
     submitting_ = std::move(record);
   });
   submitting_.reset();
   return taken;
+}
+
+bool DeviceHost::send(Uid to, const Bytes& body) {
+  return submit(to, ConversationId::pair(spec_.uid, to), body);
+}
+
+bool DeviceHost::send(Gid to, const Bytes& body) {
+  return submit(to, ConversationId::group(to), body);
+}
+
+void DeviceHost::ask(std::uint16_t type, Bytes body,
+                     std::function<void(const Result<Bytes>&)> told) {
+  run([&](client::Device& d, client::Turn& /*t*/, MonoTime now) {
+    const std::uint64_t token = next_token_++;
+    ++open_requests_;
+    if (told) asked_[token] = std::move(told);
+    d.request(now, token, type, std::move(body), kAnswerWithin);
+  });
+}
+
+void DeviceHost::create_group(std::string_view name, const std::vector<Uid>& members,
+                              const ClientMsgId& creation_id, GroupAnswer told) {
+  ask(Type::kGroupCreate, client::encode_group_create(name, members, creation_id),
+      [told = std::move(told)](const Result<Bytes>& body) {
+        told(body ? client::decode_group_create(as_bytes(*body)) : std::unexpected(body.error()));
+      });
+}
+
+void DeviceHost::ask_group(Gid gid, GroupAnswer told) {
+  ask(Type::kGroupInfo, client::encode_group_info(gid),
+      [told = std::move(told)](const Result<Bytes>& body) {
+        told(body ? client::decode_group_info(as_bytes(*body)) : std::unexpected(body.error()));
+      });
+}
+
+void DeviceHost::change_group(Gid gid, const std::vector<Uid>& add,
+                              const std::vector<Uid>& remove) {
+  ask(Type::kGroupChange, client::encode_group_change(gid, add, remove), {});
 }
 
 bool DeviceHost::send_under(const ClientMsgId& id, Uid to, const Bytes& body,
@@ -301,6 +347,7 @@ bool DeviceHost::send_under(const ClientMsgId& id, Uid to, const Bytes& body,
   return run([&](client::Device& d, client::Turn& /*t*/, MonoTime now) {
     client::SendOrder order;
     order.id = id;
+    order.conversation = ConversationId::pair(spec_.uid, to);
     order.to = to;
     order.kind = 1;
     order.body = body;

@@ -47,6 +47,13 @@ class DeviceHost {
   void go_offline();
   /// False: refused by the SDK (never logged in, outbox full).
   bool send(Uid to, const Bytes& body);
+  bool send(Gid to, const Bytes& body);
+  using GroupAnswer = std::function<void(const Result<Group>&)>;
+  /// creation_id: the same for every try. `told` hears the answer, unless the app ends before.
+  void create_group(std::string_view name, const std::vector<Uid>& members,
+                    const ClientMsgId& creation_id, GroupAnswer told);
+  void ask_group(Gid gid, GroupAnswer told);
+  void change_group(Gid gid, const std::vector<Uid>& add, const std::vector<Uid>& remove);
   void mark_read(ConversationId conv);
   void retry_refused();
   void sync();
@@ -105,6 +112,9 @@ class DeviceHost {
   void arm();
   void recover();
   bool strikes(std::uint32_t per_million);
+  template <class To>
+  bool submit(To to, ConversationId conv, const Bytes& body);
+  void ask(std::uint16_t type, Bytes body, std::function<void(const Result<Bytes>&)> told);
 
   World& world_;
   Network& network_;
@@ -126,6 +136,7 @@ class DeviceHost {
   std::size_t open_requests_ = 0;
   std::map<std::uint64_t, bool> recents_;  // tokens of RECENTS
   std::map<std::uint64_t, std::function<void()>> unruly_;
+  std::map<std::uint64_t, std::function<void(const Result<Bytes>&)>> asked_;
   std::optional<ClientMsgId> last_sent_;
   std::uint64_t submitted_ = 0;
   std::uint64_t crashes_ = 0;

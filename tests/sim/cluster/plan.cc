@@ -151,6 +151,23 @@ void draw_settings(Plan& plan, Draw& draw) {
   s["router.tombstone_min"] = number({60, 600}) + "s";
 }
 
+/// A stream of its own, as all that came later: the rest of a seed is drawn as before.
+void draw_groups(Plan& plan) {
+  SeededRandom random(mix64(plan.seed ^ 0x6'2095));
+  const std::uint64_t groups = random.below(8) == 0 ? 0 : 2 + random.below(3);
+  plan.groups = static_cast<std::uint32_t>(groups);
+  if (groups == 0) return;
+  plan.group_percent = 30;
+  plan.group_changes_per_mille =
+      static_cast<std::uint32_t>(random.below(5) == 0 ? 0 : 15 + random.below(45));
+  if (random.below(5) == 0) plan.silent = 52 + static_cast<std::uint32_t>(random.below(20));
+  auto& s = plan.settings;
+  s["logic.rate_groups"] = s["logic.group_members_cached"] = "1k";
+  if (random.below(3) == 0) s["logic.receipts_up_to"] = std::to_string(random.below(5));
+  if (random.below(4) == 0) s["logic.group_members_max"] = std::to_string(3 + random.below(3));
+  if (random.below(2) == 0) s["logic.send_per_group"] = "100/s burst 200";
+}
+
 }  // namespace
 
 std::string_view fault_name(Fault fault) {
@@ -177,6 +194,7 @@ Plan draw_plan(std::uint64_t seed, const Limits& limits) {
   plan.store_scene = limits.store_scene.value_or(static_cast<StoreScene>(keys.below(kStoreScenes)));
   if (keys.below(2) == 0) plan.rekey_every = 20 + keys.below(400);
   plan.settings["logic.das_retries"] = keys.below(4) == 0 ? "1k" : "10";
+  if (limits.has_groups) draw_groups(plan);
   // A stream of its own: what a seed did before scenes were played it still does.
   SeededRandom scenes(mix64(seed ^ 0x5CE'4E5));
   plan.scene = limits.scene.value_or(static_cast<Scene>(scenes.below(kScenes)));
@@ -192,6 +210,7 @@ std::string Plan::text() const {
   for (std::size_t i = 0; i < kFaults; ++i) {
     if (faults[i]) out += " " + std::string(kNames[i]);
   }
+  if (groups > 0) out += fmt::format("; groups {}{}", groups, silent > 0 ? ", one large" : "");
   if (scene) out += "; scene " + std::string(scene_name(*scene));
   if (store_scene) out += ", " + std::string(store_scene_name(*store_scene));
   return out;

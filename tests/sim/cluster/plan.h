@@ -61,6 +61,7 @@ struct Limits {
   std::uint32_t das_max = 100;
   Millis faults_for{0};                     ///< > 0: instead of what the seed draws
   std::uint32_t part = 100;                 ///< per cent of the workload
+  bool has_groups = true;                   ///< false: people write to each other alone
   std::optional<StoreScene> store_scene{};  ///< likewise
   std::optional<Scene> scene{};             ///< instead of the one that the seed draws
 };
@@ -94,7 +95,11 @@ struct Plan {
   std::uint32_t offline_per_mille = 0;
   std::uint32_t rivals_per_mille = 0;
   std::size_t body_max = 200;
-  std::optional<Scene> scene;                   ///< after the healing
+  std::uint32_t groups = 0;         ///< that people make, each by another device
+  std::uint32_t group_percent = 0;  ///< of what people write, read and look up is in groups
+  std::uint32_t group_changes_per_mille = 0;
+  std::uint32_t silent = 0;    ///< people without a device, who make the first group a large one
+  std::optional<Scene> scene;  ///< after the healing
   std::optional<StoreScene> store_scene;        ///< after that one
   std::uint64_t rekey_every = 0;                ///< frames that a key serves; 0: as usual
   std::map<std::string, std::string> settings;  ///< "logic.heartbeat" → "10s"

@@ -97,7 +97,8 @@ void Recorder::asked(MonoTime now, std::uint16_t type, std::uint32_t request_id,
     asked.id = ClientMsgId::from_bytes(in.client_msg_id());
     const auto other = left_out_.find(asked.id);
     if (other != left_out_.end() && other->second == in.body()) return;
-    asked.conv = ConversationId::pair(history_.device().uid, Uid{in.to_uid()});
+    asked.conv = in.to_gid() > 0 ? ConversationId::group(Gid{in.to_gid()})
+                                 : ConversationId::pair(history_.device().uid, Uid{in.to_uid()});
   } else if (type == Type::kPull) {
     pb::PullRequest in;
     if (!in.ParseFromArray(body.data(), size)) return;

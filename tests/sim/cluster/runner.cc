@@ -48,6 +48,7 @@ constexpr std::string_view kUsage =
     "  --devices N --entries N --logics N --routers N --das N   at most so many\n"
     "  --fault-ms N       faults for so long\n"
     "  --part N           per cent of the workload\n"
+    "  --groups N         0: people write to each other alone\n"
     "  --scene NAME       what is played after the healing, instead of what the seed draws\n"
     "  --store-scene NAME likewise, about logic, das and the store\n"
     "  --shrink           make a failing seed smaller\n"
@@ -116,6 +117,8 @@ bool read_flag(const std::string& flag, const std::string& value, Options& o) {
     o.limits.faults_for = Millis(static_cast<std::int64_t>(number()));
   } else if (flag == "--part") {
     o.limits.part = small();
+  } else if (flag == "--groups") {
+    o.limits.has_groups = small() != 0;
   } else if (flag == "--scene") {
     o.limits.scene = scene_of(value);
     if (!o.limits.scene) return false;
@@ -180,10 +183,11 @@ std::string figures_json(const Totals& t, double wall, int code,
   return fmt::format(
       R"({{"seeds":{},"exit":{},"failed_seeds":[{}],"wall_seconds":{:.1f},"seeds_per_second":{:.2f},)"
       R"("virtual_seconds":{:.0f},"events":{},"packets":{},"submitted":{},"stored":{},"relayed":{},)"
-      R"("shown":{},"settled_worst_s":{:.1f},"faults":{{{}}},"sync_points":{{{}}},"died_at":{{{}}}}})",
+      R"("shown":{},"in_groups":{},"group_changes":{},"settled_worst_s":{:.1f},"faults":{{{}}},"sync_points":{{{}}},"died_at":{{{}}}}})",
       t.seeds, code, failed, wall, static_cast<double>(t.seeds) / std::max(wall, 0.001),
       t.virtual_seconds, t.events, t.packets, t.submitted, t.stored, t.relayed, t.shown,
-      t.settled_worst, faults, counts(t.sync_points), counts(t.died_at));
+      t.in_groups, t.group_changes, t.settled_worst, faults, counts(t.sync_points),
+      counts(t.died_at));
 }
 
 void print_totals(const Totals& t, double wall) {
@@ -203,16 +207,17 @@ void print_totals(const Totals& t, double wall) {
       t.virtual_seconds / std::max(wall, 0.001));
   fmt::print(
       "messages: {} written, {} stored, {} relayed, {} shown; rest at the latest {:.1f} s "
-      "after healing\n",
-      t.submitted, t.stored, t.relayed, t.shown, t.settled_worst);
+      "after healing\n"
+      "groups: {} of the stored, {} changes of members\n",
+      t.submitted, t.stored, t.relayed, t.shown, t.settled_worst, t.in_groups, t.group_changes);
   fmt::print("faults: {} ({} )\n", all, kinds);
 }
 
 /// What a worker process tells the one that started it: one line per seed.
 std::string line_of(const Report& r, std::uint64_t seed, int code) {
-  std::string out =
-      fmt::format("done {} {} {} {} {} {} {} {} {:.3f} {:.3f}", seed, code, r.events, r.packets,
-                  r.submitted, r.stored, r.relayed, r.shown, r.virtual_seconds, r.settled_after);
+  std::string out = fmt::format("done {} {} {} {} {} {} {} {} {} {} {:.3f} {:.3f}", seed, code,
+                                r.events, r.packets, r.submitted, r.stored, r.relayed, r.shown,
+                                r.in_groups, r.group_changes, r.virtual_seconds, r.settled_after);
   for (const std::uint64_t count : r.faults) out += fmt::format(" {}", count);
   for (const auto& [name, count] : r.sync_points) out += fmt::format(" p:{}={}", name, count);
   for (const auto& [name, count] : r.died_at) out += fmt::format(" d:{}={}", name, count);
@@ -223,7 +228,7 @@ bool read_line(const std::string& line, std::uint64_t& seed, int& code, Report& 
   std::istringstream in(line);
   std::string word;
   in >> word >> seed >> code >> r.events >> r.packets >> r.submitted >> r.stored >> r.relayed >>
-      r.shown >> r.virtual_seconds >> r.settled_after;
+      r.shown >> r.in_groups >> r.group_changes >> r.virtual_seconds >> r.settled_after;
   for (std::uint64_t& count : r.faults) in >> count;
   if (!in) return false;
   while (in >> word) {
@@ -436,6 +441,8 @@ void Totals::add(const Report& r) {
   stored += r.stored;
   relayed += r.relayed;
   shown += r.shown;
+  in_groups += r.in_groups;
+  group_changes += r.group_changes;
   virtual_seconds += r.virtual_seconds;
   settled_worst = std::max(settled_worst, r.settled_after);
   for (std::size_t i = 0; i < kFaults; ++i) faults[i] += r.faults[i];
@@ -470,6 +477,7 @@ std::string replay_command(std::uint64_t seed, const Options& o) {
   limit("--das", o.limits.das_max, plain.das_max);
   limit("--fault-ms", static_cast<std::uint64_t>(o.limits.faults_for.count()), 0);
   limit("--part", o.limits.part, plain.part);
+  limit("--groups", o.limits.has_groups ? 1 : 0, 1);
   if (o.limits.scene) out += fmt::format(" --scene {}", scene_name(*o.limits.scene));
   if (o.limits.store_scene)
     out += fmt::format(" --store-scene {}", store_scene_name(*o.limits.store_scene));

@@ -45,6 +45,8 @@ struct Totals {
   std::uint64_t stored = 0;
   std::uint64_t relayed = 0;
   std::uint64_t shown = 0;
+  std::uint64_t in_groups = 0;
+  std::uint64_t group_changes = 0;
   double virtual_seconds = 0;
   double settled_worst = 0;
   std::array<std::uint64_t, kFaults> faults{};

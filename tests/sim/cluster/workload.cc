@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "tests/sim/cluster/cluster.h"
+#include "tests/sim/cluster/groups.h"
 
 namespace hy::sim {
 namespace {
@@ -12,8 +13,8 @@ namespace {
 /// One installation and the person behind it.
 class Person {
  public:
-  Person(Cluster& cluster, DeviceHost& device, SeededRandom random)
-      : cluster_(cluster), device_(device), random_(random) {
+  Person(Cluster& cluster, DeviceHost& device, SeededRandom random, std::uint64_t number)
+      : cluster_(cluster), device_(device), random_(random), groups_(cluster, device, number) {
     const Uid own = device.spec().uid;
     // A few friends each, so that conversations have length.
     const std::uint64_t friends = 1 + random_.below(3);
@@ -45,7 +46,14 @@ class Person {
 
   bool chance(std::uint32_t per_mille) { return random_.below(1'000) < per_mille; }
   Uid peer() { return peers_[random_.below(peers_.size())]; }
-  ConversationId conversation() { return ConversationId::pair(device_.spec().uid, peer()); }
+  ConversationId conversation() {
+    const Uid other = peer();
+    const auto group = groups_.somewhere();
+    return group ? ConversationId::group(*group) : ConversationId::pair(device_.spec().uid, other);
+  }
+  void send(std::optional<Gid> group, Uid to, const Bytes& body) {
+    (void)(group ? device_.send(*group, body) : device_.send(to, body));
+  }
 
   void act() {
     const Plan& plan = cluster_.plan();
@@ -62,6 +70,7 @@ class Person {
     if (chance(plan.offline_per_mille)) return device_.go_offline();
     if (chance(plan.rivals_per_mille / 4)) return device_.log_out();
     if (chance(plan.blocks_per_mille)) return device_.block(peer(), random_.below(2) == 0);
+    if (groups_.act()) return;
     const std::uint64_t kind = random_.below(100);
     if (kind < 62) return say();
     if (kind < 66) return burst();
@@ -78,20 +87,23 @@ class Person {
     Bytes body = fmt::format("{}.{}:{}", device_.spec().name, device_.spec().installation, ++said_);
     body.resize(std::max(body.size(), random_.below(cluster_.plan().body_max + 1)), '.');
     const Uid to = peer();
-    for (std::uint64_t i = 0; i < again; ++i) (void)device_.send(to, body);
+    const auto group = groups_.somewhere();
+    for (std::uint64_t i = 0; i < again; ++i) send(group, to, body);
   }
 
   void burst() {
     const std::uint64_t count = 2 + random_.below(30);
     const Uid to = peer();
+    const auto group = groups_.somewhere();
     for (std::uint64_t i = 0; i < count; ++i) {
-      (void)device_.send(to, fmt::format("{}/{}", device_.spec().name, ++said_));
+      send(group, to, fmt::format("{}/{}", device_.spec().name, ++said_));
     }
   }
 
   Cluster& cluster_;
   DeviceHost& device_;
   SeededRandom random_;
+  GroupLife groups_;
   std::vector<Uid> peers_;
   std::uint64_t said_ = 0;
 };
@@ -101,8 +113,8 @@ class Person {
 void start_workload(Cluster& cluster) {
   auto people = std::make_shared<std::vector<std::unique_ptr<Person>>>();
   for (const auto& device : cluster.devices()) {
-    people->push_back(
-        std::make_unique<Person>(cluster, *device, SeededRandom(cluster.world().random().next())));
+    people->push_back(std::make_unique<Person>(
+        cluster, *device, SeededRandom(cluster.world().random().next()), people->size()));
     people->back()->schedule();
   }
   // They live as long as the world's last event.

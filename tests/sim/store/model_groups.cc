@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "common/base/test_hooks.h"
 #include "tests/sim/store/model_session.h"
 
 /// The group part of das/storage/membership.h over the model store.
@@ -44,7 +45,7 @@ Status ModelSession::write_change(Transaction& transaction, const das::GroupPlan
   for (const Uid uid : plan.added) {
     transaction.group_members.put({gid, uid}, {false, seq.value(), 0});
     UserConvState row = transaction.user_convs.get({uid, conv});
-    row.join_seq = row.visible_from = seq.value();
+    row.join_seq = row.visible_from = mutant(Mutant::kJoinSeqForgotten) ? 0 : seq.value();
     row.leave_seq = 0;
     transaction.user_convs.put({uid, conv}, row);
   }

@@ -67,7 +67,8 @@ Status ModelSession::append_run(Transaction& transaction, std::span<const Append
   const std::int64_t ms = head.head_ms;
   for (std::size_t i = 0; i < items.size(); ++i) {
     const AppendItem& item = *items[i];
-    if (item.member_version != head.member_version) return fail(Errc::kMembersChanged);
+    if (item.member_version != head.member_version && !mutant(Mutant::kMemberVersionIgnored))
+      return fail(Errc::kMembersChanged);
     if (item.after && !item.after_proven &&
         transaction.find_message(conv, item.sender, *item.after) == nullptr)
       return fail(Errc::kGap);
@@ -152,7 +153,8 @@ Result<das::AppendedOne> ModelSession::append_one(const AppendItem& item) {
       return das::AppendedOne{{Seq{known->seq}, known->server_ms, true},
                               {item.conv, Seq{head.head_seq}, head.head_ms}};
     }
-    if (item.member_version != head.member_version) return fail(Errc::kMembersChanged);
+    if (item.member_version != head.member_version && !mutant(Mutant::kMemberVersionIgnored))
+      return fail(Errc::kMembersChanged);
     if (item.after && !item.after_proven &&
         transaction.find_message(item.conv, item.sender, *item.after) == nullptr)
       return fail(Errc::kGap, "the predecessor is not stored");

@@ -155,6 +155,9 @@ Result<das::ConversationPage> ModelSession::list_conversations(const das::ListQu
   return view([&](const Tables& tables) -> Result<das::ConversationPage> {
     das::ConversationPage page;
     page.store_ms = store_.now_ms();
+    const auto user = tables.users.find(query.uid);
+    if (user == tables.users.end()) return fail(Errc::kUnknownUser);
+    page.useq_head = Useq{user->second.useq_head};
     const ConversationId after = query.page_after.value_or(ConversationId{});
     using Member = decltype(tables.user_convs.begin());
     std::vector<Member> mine;

@@ -17,7 +17,8 @@ judge::StoreDump dump(const ModelStore& store) {
                               .phash = get_be<std::uint64_t>(row.payload_hash.data()),
                               .server_ms = row.server_ms,
                               .countable = row.countable,
-                              .recalled = false});
+                              .recalled = false,
+                              .by_server = row.kind == das::kGroupEventKind});
   for (const auto& [key, member] : tables.user_convs)
     out.members.push_back({.uid = key.first,
                            .conv = key.second,

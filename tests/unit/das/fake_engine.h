@@ -43,6 +43,9 @@ struct Store {
   int open_calls = 0;
   int opens_overloaded = 0;  ///< so many fail like a deadlock
   int groups_overloaded = 0;
+  ConversationPage page;  ///< what every list gives
+  UserEvents events;      ///< what every reading of events gives
+  int event_reads = 0;
   StoreFacts facts{1, 0, 1'000'000, 0, true, {}};
 
   Fault next() {
@@ -211,7 +214,8 @@ class People final : public Membership, public Accounts, public UserLog {
     return out;
   }
   Result<ConversationPage> list_conversations(const ListQuery&) override {
-    return ConversationPage{};
+    const std::scoped_lock guard(store_.mutex);
+    return store_.page;
   }
   Result<std::vector<Result<Uid>>> create(std::span<const NewAccount> accounts) override {
     return std::vector<Result<Uid>>(accounts.size(), Uid{7});
@@ -227,7 +231,11 @@ class People final : public Membership, public Accounts, public UserLog {
     return std::vector<AuthEpoch>(of.size(), AuthEpoch{1, "x"});
   }
   Status revoke(Uid, std::optional<Slot>) override { return {}; }
-  Result<UserEvents> read(Uid, Useq, std::uint32_t) override { return UserEvents{}; }
+  Result<UserEvents> read(Uid, Useq, std::uint32_t) override {
+    const std::scoped_lock guard(store_.mutex);
+    ++store_.event_reads;
+    return store_.events;
+  }
 
  private:
   Store& store_;

@@ -67,6 +67,30 @@ TEST(RpcBatcher, ATakenOpenBatchIsNotWrittenInto) {
   EXPECT_EQ(b.take(), (std::vector<int>{2}));
 }
 
+TEST(RpcBatcher, WhatOneTurnFillsIsMadeOnceAndABoundedNumberIsKept) {
+  int made = 0;
+  IntBatcher b({.batch_envelopes_max = 1}, [&made] {
+    ++made;
+    return std::vector<int>{};
+  });
+  const auto turn = [&b](int batches) {
+    for (int i = 0; i < batches; ++i) add(b, i);
+    while (!b.empty()) {
+      std::vector<int> written = b.take();
+      written.clear();
+      b.recycle(std::move(written));
+    }
+  };
+  turn(8);
+  EXPECT_EQ(made, 8);
+  for (int i = 0; i < 10; ++i) turn(8);
+  EXPECT_EQ(made, 8);
+  turn(20);
+  EXPECT_EQ(made, 20);
+  turn(20);
+  EXPECT_EQ(made, 32) << "eight are kept";
+}
+
 MonoTime at(int ms) {
   return MonoTime{} + Millis{ms};
 }

@@ -63,10 +63,36 @@ TEST_F(SyncTest, ExactlyOneAfterLoginAndSinceMovesWithTheLastPageAlone) {
   EXPECT_EQ(page_after.size(), 16u);
   EXPECT_FALSE(sync.is_up_to_date());
   EXPECT_TRUE(answer(60, 1).is_done);
-  EXPECT_EQ(device.since, 60);
+  EXPECT_EQ(device.since, 50) << "what changed after the first page";
   EXPECT_TRUE(sync.is_up_to_date());
   pass(Millis{10'000});
   EXPECT_EQ(due(), std::nullopt);
+}
+
+/// A conversation before page_after may change while the later pages are read: neither `since` nor
+/// the counter may say that it was seen.
+TEST_F(SyncTest, AListInPagesCoversWhatItsFirstPageDid) {
+  login();
+  due();
+  SyncAnswered first;
+  first.since = 50;
+  first.useq = Useq{7};
+  first.change_counter = 100;
+  first.store_epoch = 1;
+  first.more = true;
+  first.conversations.emplace_back().conversation = ConversationId::pair(Uid{1}, Uid{2});
+  sync.answered(turn, now, device, first);
+  due();
+  answer(60, 1, true, 101);
+  due();
+  EXPECT_TRUE(answer(70, 1, false, 102).is_done);
+  EXPECT_EQ(device.since, 50);
+  EXPECT_EQ(device.useq.value(), 7U) << "later pages carry no events";
+  pass(Millis{60'000});
+  pong(102);
+  EXPECT_EQ(due(), 50) << "what moved the counter may stand before the last page";
+  answer(130, 1, false, 102);
+  EXPECT_EQ(device.since, 130);
 }
 
 TEST_F(SyncTest, AReasonWhileOneIsOnItsWayLeadsToAnotherAfterIt) {

@@ -30,8 +30,7 @@ struct Bench {
   std::vector<Tcp::socket> accepted;
   Result<Listener> listener = Listener::open(
       context, "127.0.0.1:0", {.backlog = 16, .pause = Millis(20)},
-      [this]() -> asio::io_context& { return context; },
-      [this](Tcp::socket s) { accepted.push_back(std::move(s)); });
+      [this](Accepted one) { accepted.push_back(std::move(one.into(context)).value()); });
 
   Tcp::socket connect() {
     Tcp::socket s(context);
@@ -61,13 +60,46 @@ TEST(Listener, AcceptsWithTheOptionsOfALongConnection) {
   EXPECT_EQ(option(s, IPPROTO_TCP, TCP_USER_TIMEOUT), 30'000);
 }
 
+TEST(Listener, TakesAllWhoWaitAndKnowsWhoTheyAre) {
+  Bench bench;
+  ASSERT_TRUE(bench.listener.has_value());
+  std::vector<Tcp::socket> peers;
+  for (int i = 0; i < 40; ++i) {
+    peers.push_back(bench.connect());
+    if (i == 0) bench.listener->start();
+    if (i % 15 == 14) bench.context.poll();  // the backlog is 16
+  }
+  ASSERT_TRUE(bench.run_until([&] { return bench.accepted.size() == peers.size(); }));
+  EXPECT_EQ(bench.listener->counts().accepted, peers.size());
+  for (std::size_t i = 0; i < peers.size(); ++i) {
+    EXPECT_EQ(bench.accepted[i].remote_endpoint(), peers[i].local_endpoint());
+    EXPECT_NE(::fcntl(bench.accepted[i].native_handle(), F_GETFL) & O_NONBLOCK, 0);
+  }
+}
+
+TEST(Accepted, KnowsItsPeerAndClosesWhenNobodyTakesIt) {
+  asio::io_context context(1);
+  Tcp::endpoint seen;
+  auto listener = Listener::open(context, "127.0.0.1:0", {},
+                                 [&seen](const Accepted& accepted) { seen = accepted.peer(); });
+  ASSERT_TRUE(listener.has_value());
+  listener->start();
+  Tcp::socket peer(context);
+  peer.connect({asio::ip::address_v4::loopback(), listener->port()});
+  while (seen == Tcp::endpoint{}) ASSERT_EQ(context.run_one_for(5s), 1u);
+  EXPECT_EQ(seen, peer.local_endpoint());
+  char byte = 0;
+  ErrorCode ec;
+  peer.read_some(asio::buffer(&byte, 1), ec);
+  EXPECT_EQ(ec, asio::error::eof);
+}
+
 TEST(Listener, RefusesAPortOnWhichSomebodyListens) {
   Bench first;
   ASSERT_TRUE(first.listener.has_value());
   asio::io_context other(1);
-  const auto second = Listener::open(
-      other, "127.0.0.1:" + std::to_string(first.listener->port()), {},
-      [&]() -> asio::io_context& { return other; }, [](Tcp::socket) {});
+  const auto second = Listener::open(other, "127.0.0.1:" + std::to_string(first.listener->port()),
+                                     {}, [](Accepted) {});
   ASSERT_FALSE(second.has_value());
   EXPECT_EQ(second.error().code, Errc::kPortInUse);
 }
@@ -137,9 +169,8 @@ TEST(Listener, ClosedFreesItsPort) {
   bench.listener->close();
   bench.context.poll();
   asio::io_context other(1);
-  const auto again = Listener::open(
-      other, "127.0.0.1:" + std::to_string(port), {}, [&]() -> asio::io_context& { return other; },
-      [](Tcp::socket) {});
+  const auto again =
+      Listener::open(other, "127.0.0.1:" + std::to_string(port), {}, [](Accepted) {});
   EXPECT_TRUE(again.has_value());
 }
 

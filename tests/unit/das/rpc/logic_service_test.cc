@@ -311,6 +311,84 @@ TEST_F(ServiceTest, GroupsAreMadeOpenedAndChanged) {
   EXPECT_EQ(logic_->calls[8].failure().code(), 1009U);
 }
 
+/// Events ride with the list of SYNC: those whose doings its rows show.
+class EventsTest : public ServiceTest {
+ protected:
+  /// The store's page has the head 7; its events are `events`.
+  pb::Conversations sync(std::uint64_t useq, UserEvents events, bool with_events = true) {
+    {
+      const std::scoped_lock guard(store_.mutex);
+      store_.page.store_ms = 1'234;
+      store_.page.useq_head = Useq{7};
+      store_.events = std::move(events);
+      store_.event_reads = 0;
+    }
+    const std::uint64_t id = ++calls_;
+    send([=](pb::DataBatch& batch) {
+      pb::Call& call = *batch.add_calls();
+      call.set_id(id);
+      call.mutable_list_conversations()->set_uid(1);
+      call.mutable_list_conversations()->set_useq(useq);
+      call.mutable_list_conversations()->set_with_events(with_events);
+    });
+    EXPECT_TRUE(logic_->wait([&] { return logic_->calls.contains(id); }));
+    const std::scoped_lock guard(logic_->mutex);
+    EXPECT_EQ(logic_->calls[id].conversations().store_ms(), 1'234);
+    return logic_->calls[id].conversations();
+  }
+  int event_reads() {
+    const std::scoped_lock guard(store_.mutex);
+    return store_.event_reads;
+  }
+  static UserEvents events_of(std::uint64_t first, std::uint64_t last, std::uint64_t head) {
+    UserEvents out;
+    for (std::uint64_t useq = first; useq <= last; ++useq)
+      out.events.push_back(
+          {Useq{useq}, UserEventKind::kRead, item(1).conv, Seq{useq}, Uid{}, true});
+    out.head = Useq{head};
+    out.more = last < head;
+    return out;
+  }
+
+ private:
+  std::uint64_t calls_ = 0;
+};
+
+TEST_F(EventsTest, ADeviceThatHasThemAllCostsNoReadOfThem) {
+  const pb::Conversations page = sync(7, events_of(8, 8, 8));
+  EXPECT_EQ(page.useq(), 7U);
+  EXPECT_FALSE(page.too_far());
+  EXPECT_EQ(page.events_size(), 0);
+  EXPECT_EQ(event_reads(), 0);
+  EXPECT_EQ(sync(0, events_of(1, 7, 7), false).useq(), 0U) << "a later page of one SYNC";
+  EXPECT_EQ(event_reads(), 0);
+}
+
+TEST_F(EventsTest, NoneIsToldThatTheRowsMayNotShowYet) {
+  pb::Conversations page = sync(5, events_of(6, 9, 9));
+  ASSERT_EQ(page.events_size(), 2);
+  EXPECT_EQ(page.events(0).useq(), 6U);
+  EXPECT_EQ(page.events(1).useq(), 7U);
+  EXPECT_EQ(page.useq(), 7U) << "the next SYNC goes on from there";
+  page = sync(2, events_of(3, 5, 7));
+  ASSERT_EQ(page.events_size(), 3);
+  EXPECT_EQ(page.useq(), 5U) << "cut: the others have not been told";
+  EXPECT_FALSE(page.too_far());
+}
+
+TEST_F(EventsTest, AHoleAndADeviceAheadOfTheStoreAreTooFar) {
+  UserEvents hole;
+  hole.head = Useq{7};
+  hole.too_far = true;
+  pb::Conversations page = sync(2, hole);
+  EXPECT_TRUE(page.too_far());
+  EXPECT_EQ(page.useq(), 7U);
+  page = sync(8, events_of(9, 9, 9));
+  EXPECT_TRUE(page.too_far());
+  EXPECT_EQ(page.useq(), 7U);
+  EXPECT_EQ(page.events_size(), 0);
+}
+
 TEST_F(ServiceTest, ALostCommitIsAnsweredStored) {
   {
     const std::scoped_lock guard(store_.mutex);

@@ -119,7 +119,10 @@ TEST_F(LoginTest, EveryByteOfATokenCounts) {
 
 TEST_F(LoginTest, TokenBelowTheKnownEpochIsRevoked) {
   bench.accounts.epochs[{kAlice, Slot::kDesktop}] = 3;
-  EXPECT_EQ(bench.code_of(login(with_token(2))), Errc::kRevoked);
+  const std::uint64_t low = login(with_token(2));
+  answer_counter();
+  EXPECT_EQ(bench.code_of(low), Errc::kRevoked);
+  EXPECT_FALSE(bench.answer_to(low)->session_opened);
   const std::uint64_t id = login(with_token(3));
   answer_counter();
   EXPECT_EQ(bench.code_of(id), Errc::kOk);
@@ -127,7 +130,35 @@ TEST_F(LoginTest, TokenBelowTheKnownEpochIsRevoked) {
 
 TEST_F(LoginTest, TokenOfAUserWhoIsGoneIsRevoked) {
   bench.accounts.epochs[{kAlice, Slot::kDesktop}] = 0;
-  EXPECT_EQ(bench.code_of(login(with_token())), Errc::kRevoked);
+  const std::uint64_t id = login(with_token());
+  answer_counter();
+  EXPECT_EQ(bench.code_of(id), Errc::kRevoked);
+}
+
+TEST_F(LoginTest, ATokenAsksForEpochAndCounterInOneTurnAndWaitsForBoth) {
+  bench.accounts.hold_epochs = true;
+  for (const bool is_counter_first : {true, false}) {
+    const std::uint64_t id = login(with_token());
+    ASSERT_EQ(bench.accounts.epoch_questions.size(), 1U);
+    ASSERT_EQ(bench.log.counters.size(), 1U);
+    const auto say_epoch = [this] {
+      take(bench.accounts.epoch_questions).answer({KnownEpoch{1, "alice"}});
+    };
+    if (is_counter_first) {
+      answer_counter();
+    } else {
+      say_epoch();
+    }
+    EXPECT_EQ(bench.answer_to(id), nullptr);
+    if (is_counter_first) {
+      say_epoch();
+    } else {
+      answer_counter();
+    }
+    const auto body = bench.body_of<pb::LoginAnswer>(id);
+    EXPECT_EQ(body.change_counter(), 11U);
+    EXPECT_EQ(body.name(), "alice");
+  }
 }
 
 TEST_F(LoginTest, TokensWorkWhileTheStoreIsAway) {
@@ -144,6 +175,7 @@ TEST_F(LoginTest, KnownHigherEpochHoldsWhileTheStoreIsAway) {
   bench.fence.learn({kAlice, Slot::kDesktop}, 5);
   bench.accounts.hold_epochs = true;
   const std::uint64_t id = login(with_token(4));
+  answer_counter();
   take(bench.accounts.epoch_questions).fail_with(Errc::kStoreDown);
   EXPECT_EQ(bench.code_of(id), Errc::kRevoked);
 }

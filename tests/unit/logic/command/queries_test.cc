@@ -333,7 +333,10 @@ TEST_F(QueriesTest, BlockTeachesTheFacts) {
   send.set_client_msg_id(message_id(1).to_bytes());
   send.set_to_uid(kAlice.value());
   send.set_kind(1);
-  EXPECT_EQ(bench.code_of(ask(pb::SEND, send, kBob)), Errc::kBlocked);
+  const std::uint64_t refused = ask(pb::SEND, send, kBob);
+  take(bench.relations.opens).answer(facts);
+  take(bench.log.finds).fail_with(Errc::kMessageNotFound);
+  EXPECT_EQ(bench.code_of(refused), Errc::kBlocked);
   in.set_uid(kAlice.value());
   EXPECT_EQ(bench.code_of(ask(pb::BLOCK, in)), Errc::kSelfSend);
   in.set_uid(0);

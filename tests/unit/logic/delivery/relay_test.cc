@@ -90,11 +90,16 @@ TEST_F(RelayTest, UnknownOrOldPairsAreNotRelayed) {
   EXPECT_TRUE(bench.router.sent.empty());
 }
 
-TEST_F(RelayTest, BlockedPairsStayBlocked) {
+TEST_F(RelayTest, NothingIsRelayedToWhoBlocksNorCalledRefusedForGood) {
   PairFacts facts = friendly(2);
   facts.b_blocks_a = true;
   bench.facts.put(kPair, facts, bench.clock.now());
-  EXPECT_EQ(bench.code_of(send()), Errc::kBlocked);
+  const std::uint64_t id = send();
+  take(bench.relations.opens).fail_with(Errc::kStoreDown);
+  // An earlier try may be in the log, which cannot be asked now.
+  EXPECT_EQ(bench.code_of(id), Errc::kStoreDown);
+  EXPECT_GT(bench.refusal_of(id).error.retry_after, Millis{0});
+  EXPECT_TRUE(bench.router.sent.empty());
 }
 
 TEST_F(RelayTest, WaitGrowsWithTheOutageAndStartsAnewAfterIt) {

@@ -37,6 +37,55 @@ TEST_F(AuthFenceTest, QuestionsOfOneTurnTravelTogether) {
   EXPECT_EQ(verdicts.size(), 3U);
 }
 
+TEST_F(AuthFenceTest, WhatIsAskedWhileACallIsUnderWayIsTheNextCall) {
+  check(kKey, 1);
+  fence.flush();
+  for (std::uint64_t i = 2; i <= 9; ++i) {
+    check({Uid{i}, Slot::kPhone}, 1);
+    fence.flush();
+    clock.advance(Millis{1});
+  }
+  ASSERT_EQ(accounts.epoch_questions.size(), 1U) << "its answer is awaited";
+  answer();
+  EXPECT_EQ(verdicts.size(), 1U);
+  fence.flush();
+  ASSERT_EQ(accounts.epoch_questions.size(), 1U);
+  EXPECT_EQ(accounts.epoch_questions.front().query.size(), 8U);
+  answer();
+  EXPECT_EQ(verdicts.size(), 9U);
+}
+
+TEST_F(AuthFenceTest, ASlowCallHoldsTheNextBackForABoundedTime) {
+  check(kKey, 1);
+  fence.flush();
+  check(kOther, 1);
+  clock.advance(Millis{9});
+  fence.flush();
+  EXPECT_EQ(accounts.epoch_questions.size(), 1U);
+  clock.advance(Millis{1});
+  fence.flush();
+  ASSERT_EQ(accounts.epoch_questions.size(), 2U);
+  EXPECT_EQ(accounts.epoch_questions.back().call.deadline, clock.now() + Millis{1'000});
+  // The slow one's answer says nothing about the one that left after it, and the other way round.
+  check({Uid{3}, Slot::kPhone}, 1);
+  answer();
+  fence.flush();
+  EXPECT_EQ(accounts.epoch_questions.size(), 1U);
+  answer();
+  fence.flush();
+  EXPECT_EQ(accounts.epoch_questions.size(), 1U);
+  EXPECT_EQ(verdicts.size(), 2U);
+}
+
+TEST_F(AuthFenceTest, ACallThatFailsHoldsNobodyBack) {
+  check(kKey, 1);
+  fence.flush();
+  take(accounts.epoch_questions).fail_with(Errc::kDeadlineExceeded);
+  check(kOther, 1);
+  fence.flush();
+  EXPECT_EQ(accounts.epoch_questions.size(), 1U);
+}
+
 TEST_F(AuthFenceTest, KnowledgeIsGoodForTwoSeconds) {
   check(kKey, 1);
   fence.flush();
