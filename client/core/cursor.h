@@ -18,8 +18,8 @@ class Cursor {
     bool is_own_send = false;  ///< written on this device: the person saw it when it was written
   };
   enum class Offer : std::uint8_t {
-    kApplied,  ///< it was the next one; take() has it and what it freed
-    kOld,      ///< at or below the run: dropped
+    kApplied,  ///< the next one, or from below the run; take() has it and what it freed
+    kOld,      ///< in the run: dropped
     kWaits,    ///< above a hole
     kNoRoom,   ///< above a hole, and too many wait: it will be pulled
   };
@@ -29,6 +29,10 @@ class Cursor {
   Offer offer(Row row, std::uint32_t ahead_max) {
     const std::uint64_t seq = row.message.seq.value();
     const bool shows_again = mutant(Mutant::kPushShownTwice) && seq == have();
+    if (seq <= record_.base.value()) {  // late: only the store knows whether it is there
+      ready_.push_back(std::move(row));
+      return Offer::kApplied;
+    }
     if (seq <= have() && !shows_again) return Offer::kOld;
     raise_head(row.message.seq);
     if (seq > have() + 1 && !mutant(Mutant::kCursorIsMax)) {
@@ -43,12 +47,13 @@ class Cursor {
     free_waiting();
     return Offer::kApplied;
   }
-  /// Rows up to `seq` have expired at the server: the run starts behind them.
+  /// The server has nothing more to show up to `seq`: the run starts behind it. Rows that came from
+  /// below and waited are taken all the same: they will be confirmed and never come again.
   void skip_to(Seq seq) {
     if (seq <= record_.have) return;
     record_.base = record_.have = seq;
-    ahead_.erase(ahead_.begin(), ahead_.upper_bound(seq.value()));
     is_dirty_ = true;
+    while (!ahead_.empty() && ahead_.begin()->first <= seq.value()) take_first();
     free_waiting();
   }
   /// The defined reset: from scratch, from behind `base`.
@@ -91,11 +96,11 @@ class Cursor {
  private:
   void free_waiting() {
     while (!ahead_.empty() && ahead_.begin()->first == have() + 1) {
-      auto node = ahead_.extract(ahead_.begin());
-      record_.have = Seq{node.key()};
-      ready_.push_back(std::move(node.mapped()));
+      record_.have = Seq{ahead_.begin()->first};
+      take_first();
     }
   }
+  void take_first() { ready_.push_back(std::move(ahead_.extract(ahead_.begin()).mapped())); }
 
   ConversationRecord record_;
   std::map<std::uint64_t, Row> ahead_;

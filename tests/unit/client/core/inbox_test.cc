@@ -217,6 +217,27 @@ TEST_F(InboxTest, ExpiredRowsAreSkippedAndTheRunStartsBehindThem) {
   EXPECT_EQ(inbox.find(kPair)->base, Seq{6});
 }
 
+TEST_F(InboxTest, WhatWaitedBelowASkipIsTakenBeforeItIsAcknowledged) {
+  inbox.pushed(now, 1, row(1));
+  inbox.pushed(now, 2, row(3));
+  inbox.pushed(now, 3, row(5));
+  EXPECT_EQ(rows(), (Seqs{1}));
+  inbox.joined(now, kPair, Seq{9});  // gone and back: rows 2 and 4 are not this person's to ask for
+  EXPECT_EQ(rows(), (Seqs{3, 5}));
+  EXPECT_EQ(inbox.take_ack(), 3u);
+  EXPECT_EQ(inbox.find(kPair)->base, Seq{8});
+}
+
+TEST_F(InboxTest, APushFromBelowTheRunIsTaken) {
+  inbox.joined(now, kPair, Seq{9});
+  inbox.pushed(now, 1, row(9));
+  EXPECT_EQ(rows(), (Seqs{9}));
+  inbox.pushed(now, 2, row(4));
+  EXPECT_EQ(rows(), (Seqs{4})) << "it came by another logic, from before";
+  EXPECT_EQ(inbox.take_ack(), 2u);
+  EXPECT_EQ(inbox.find(kPair)->have, Seq{9});
+}
+
 TEST_F(InboxTest, RowsThatWaitAreBoundedAndComeByPull) {
   std::uint32_t n = 0;
   for (std::uint64_t seq = 2; seq <= 400; ++seq) inbox.pushed(now, ++n, row(seq));
