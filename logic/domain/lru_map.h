@@ -69,6 +69,13 @@ class LruMap {
   [[nodiscard]] const Key* oldest() const {
     return oldest_ == kNone ? nullptr : &rows_[oldest_].key;
   }
+  /// Erases that one if `is_over(value)`; false: it stays, or there is none.
+  template <class IsOver>
+  bool erase_oldest_if(IsOver&& is_over) {
+    if (oldest_ == kNone || !is_over(std::as_const(rows_[oldest_].value))) return false;
+    erase(Key(rows_[oldest_].key));
+    return true;
+  }
 
  private:
   using Number = std::uint32_t;

@@ -35,8 +35,18 @@ Status Rates::take(RateClass rate_class, Uid uid, MonoTime now) {
   const Limit& limit = limits_[static_cast<std::size_t>(rate_class)];
   if (limit.interval.count() == 0) return {};
   std::array<MonoTime, kRateClasses>* budgets = next_.find(uid);
-  if (budgets == nullptr) budgets = &next_.put(uid, {});
+  if (budgets == nullptr) {
+    forget_full(now);
+    budgets = &next_.put(uid, {});
+  }
   return take(limit, (*budgets)[static_cast<std::size_t>(rate_class)], now);
+}
+
+void Rates::forget_full(MonoTime now) {
+  const auto is_full = [now](const std::array<MonoTime, kRateClasses>& budgets) {
+    return std::ranges::all_of(budgets, [now](MonoTime next) { return next <= now; });
+  };
+  if (next_.erase_oldest_if(is_full)) next_.erase_oldest_if(is_full);
 }
 
 Status Rates::take_group(Gid gid, MonoTime now) {

@@ -51,6 +51,7 @@ class Rates {
   /// kRateLimited with retry_after when so much was said in the group: one message there costs as
   /// many deliveries as it has members.
   Status take_group(Gid gid, MonoTime now);
+  [[nodiscard]] std::size_t users() const { return next_.size(); }
 
  private:
   /// Generic cell rate algorithm (ITU-T I.371): one time stamp a budget instead of a counter and a
@@ -61,6 +62,9 @@ class Rates {
   };
   [[nodiscard]] static Limit limit_of(RateLimit limit);
   [[nodiscard]] static Status take(const Limit& limit, MonoTime& next, MonoTime now);
+  /// A full budget says what none would say. Two for each newcomer, so that the table holds those
+  /// who were active in the last seconds and not everybody who is connected.
+  void forget_full(MonoTime now);
 
   std::array<Limit, kRateClasses> limits_{};
   Limit group_;

@@ -50,6 +50,23 @@ TEST(Rates, ZeroIsUnlimited) {
   EXPECT_TRUE(rates.take(RateClass::kNone, Uid{1}, kStart));
 }
 
+TEST(Rates, WhoseBudgetsAreFullAgainIsForgottenAndNobodyElse) {
+  Rates rates({.send = {1, 2}, .sync = {0.1, 1}}, 1'000, 100);
+  EXPECT_TRUE(rates.take(RateClass::kSync, Uid{1}, kStart));  // full after ten seconds
+  for (std::uint64_t i = 2; i <= 100; ++i)
+    EXPECT_TRUE(rates.take(RateClass::kSend, Uid{i}, kStart));
+  EXPECT_EQ(rates.users(), 100U);
+  const MonoTime later = kStart + Millis{1'000};
+  EXPECT_TRUE(rates.take(RateClass::kSend, Uid{101}, later));
+  EXPECT_EQ(rates.users(), 101U)
+      << "the oldest one's budget is not full: the others wait behind it";
+  EXPECT_FALSE(rates.take(RateClass::kSync, Uid{1}, later));
+  for (std::uint64_t i = 102; i <= 150; ++i)
+    EXPECT_TRUE(rates.take(RateClass::kSend, Uid{i}, later));
+  EXPECT_EQ(rates.users(), 150U - 98) << "two for each newcomer";
+  EXPECT_FALSE(rates.take(RateClass::kSync, Uid{1}, later)) << "used since: still known";
+}
+
 TEST(Rates, TableIsBounded) {
   Rates rates({.send = {1, 1}}, 2, 2);
   EXPECT_TRUE(rates.take(RateClass::kSend, Uid{1}, kStart));
