@@ -252,6 +252,9 @@ Report check_unread(const Case& c) {
       const ConversationId& conv = c.conversations()[number].conv;
       const auto at = last.find(conv);
       if (at == last.end()) continue;
+      // No list names a group that its person has left: what was shown is from before that.
+      const MemberRow* const m = c.member(device.uid, conv);
+      if (m != nullptr && m->leave_seq != 0) continue;
       const std::int64_t shown = history.events()[at->second].count();
       const std::int64_t right = by_hand(device.uid, conv);
       if (shown < 0 || right < 0 || shown == right) continue;

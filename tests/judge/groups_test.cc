@@ -109,6 +109,14 @@ TEST_F(Groups, WritingMarksNothingAsRead) {
   EXPECT_EQ(found(check_unread), 1u);
 }
 
+TEST_F(Groups, OfAGroupThatHeLeftNoListSpeaksAnyMore) {
+  bob().unread(at_s(1), kGroup, 1);
+  bob().end(at_s(2), true);
+  EXPECT_EQ(found(check_unread), 1u) << "he is in, and two are unread";
+  evidence.store.members[1].leave_seq = 7;
+  EXPECT_EQ(found(check_unread), 0u);
+}
+
 TEST_F(Groups, InCalmEveryMemberHasItAtOnce) {
   evidence.histories.emplace_back(DeviceKey{Uid{1}, Slot::kPhone, 1});
   evidence.calm.push_back({at_s(0), at_s(10)});

@@ -288,10 +288,14 @@ bool state_back(Evidence& e, Random& random) {
 
 // ── unread ──────────────────────────────────────────────────────────────────────────────────────
 
-/// The last counter of a conversation on a drained device.
+/// The last counter of a conversation on a drained device whose person is still in it.
 std::optional<At> last_counter(Evidence& e, Random& random, std::int64_t at_least) {
   return pick(e, random, [&](const History& h, const Event& ev) {
     if (ev.ev != Ev::kUnread || !h.is_drained() || ev.count() < at_least) return false;
+    const bool has_left = std::ranges::any_of(e.store.members, [&](const MemberRow& m) {
+      return m.uid == h.device().uid && m.conv == ev.conv && m.leave_seq != 0;
+    });
+    if (has_left) return false;
     return std::ranges::none_of(h.events(), [&](const Event& o) {
       return o.ev == Ev::kUnread && o.conv == ev.conv && o.at > ev.at;
     });

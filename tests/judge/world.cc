@@ -374,7 +374,7 @@ void World::ending() {
     if (!d->is_online) continue;
     sync(*d);
     for (Log& log : logs_) {
-      if (log.members.contains(d->key.uid)) show_unread(*d, log);
+      if (is_member(log, d->key.uid)) show_unread(*d, log);
     }
   }
   pass(12'000);

@@ -205,13 +205,13 @@ Report Cluster::run() {
   if (settled && plan_.scene) {
     const auto before = mismatches();
     play(*this, *plan_.scene);
-    rest_until_ = std::max(rest_until_, world_.now() + plan_.rest_max);
+    rest_until_ = std::max(rest_until_, world_.now() + plan_.rest_max + longest_download());
     settled = !world_.is_stopped() && settle(kStep);
     compare_digests(before);
   }
   if (settled && plan_.store_scene) {
     play(*this, *plan_.store_scene);
-    rest_until_ = std::max(rest_until_, world_.now() + plan_.rest_max);
+    rest_until_ = std::max(rest_until_, world_.now() + plan_.rest_max + longest_download());
     settled = !world_.is_stopped() && settle(kStep);
   }
   if (settled && plan_.groups > 0) {
@@ -309,6 +309,28 @@ Nanos Cluster::longest_backlog() const {
   return seconds(static_cast<std::int64_t>(most / kSendsPerSecond));
 }
 
+/// How long a device needs at least to fetch all that its person may see, by what its link takes:
+/// its bandwidth, and a window for each round trip.
+Nanos Cluster::longest_download() const {
+  constexpr std::size_t kRowBytes = 128;  // what a frame and a row cost beside the body
+  std::map<Uid, std::size_t> bytes;
+  const Tables& tables = site_.store.tables();
+  for (const auto& [member, row] : tables.user_convs) {
+    const auto log = tables.logs.find(member.second);
+    if (log == tables.logs.end()) continue;
+    for (const LogRow& message : log->second.rows)
+      bytes[member.first] += message.body.size() + kRowBytes;
+  }
+  std::size_t most = 0;
+  for (const auto& [uid, all] : bytes) most = std::max(most, all);
+  const auto& link = plan_.outer;
+  const std::chrono::duration<double> round_trip = 2 * (link.latency + link.jitter);
+  double rate = static_cast<double>(link.window) / round_trip.count();
+  if (link.bytes_per_second > 0) rate = std::min(rate, static_cast<double>(link.bytes_per_second));
+  return std::chrono::duration_cast<Nanos>(
+      std::chrono::duration<double>(static_cast<double>(most) / rate));
+}
+
 std::string Cluster::unsettled() {
   for (const auto& node : world_.nodes()) {
     if (!node->is_running()) return node->name() + " does not run";
@@ -331,7 +353,8 @@ std::string Cluster::unsettled() {
 
 bool Cluster::settle(Nanos first) {
   world_.run_for(first);
-  if (rest_until_ == MonoTime{}) rest_until_ = healed_at_ + plan_.rest_max + longest_backlog();
+  if (rest_until_ == MonoTime{})
+    rest_until_ = healed_at_ + plan_.rest_max + longest_backlog() + longest_download();
   int steps = 0;
   while (!world_.is_stopped() && world_.now() < rest_until_) {
     if (unsettled().empty()) return true;

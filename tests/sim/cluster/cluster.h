@@ -78,6 +78,7 @@ class Cluster {
   bool settle(Nanos first);
   [[nodiscard]] std::string unsettled();
   [[nodiscard]] Nanos longest_backlog() const;
+  [[nodiscard]] Nanos longest_download() const;
   void log_in_again();
   void last_questions();
   void check_step();
