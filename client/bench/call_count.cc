@@ -56,7 +56,9 @@ Result<std::unique_ptr<CallCounter>> CallCounter::open(pid_t pid) {
   attributes.inherit = 1;
   std::istringstream id(text_of(kSystemCallId));
   if (!(id >> attributes.config))
-    return std::unexpected(impossible(std::string(kSystemCallId) + " cannot be read"));
+    return std::unexpected(
+        impossible(std::string(kSystemCallId) +
+                   " cannot be read; as root: mount -t tracefs tracefs /sys/kernel/tracing"));
   std::unique_ptr<CallCounter> out(new CallCounter());
   for (const pid_t thread : threads_of(pid)) {
     const auto event = static_cast<int>(
