@@ -56,7 +56,7 @@ ConversationId Swarm::conversation_of(const Person& p) const {
 void Swarm::note(const Person& p, Mark mark, std::uint32_t number, std::uint64_t seq,
                  std::uint16_t extra) {
   const std::uint32_t i = p.client->index;
-  std::vector<Record>& records = books_[i / 2].records;
+  std::deque<Record>& records = books_[i / 2].records;
   // A pair that never comes to rest cannot be cut: it may grow to all of the
   // memory's share.
   if (records.size() >= 4 * cut_at_ || judge_.waiting_bytes() > setup_.record_bytes_max) {

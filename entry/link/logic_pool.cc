@@ -25,9 +25,13 @@ std::uint32_t LogicPool::up_count() const {
 }
 
 bool LogicPool::is_full() const {
-  return up_count() > 0 && std::ranges::all_of(peers_, [this](const Peer& peer) {
-           return !peer.up || peer.open >= limits_.in_flight_per_peer_max;
-         });
+  return up_count() > 0 &&
+         std::ranges::all_of(peers_, [this](const Peer& p) { return !p.up || is_full(p); });
+}
+
+bool LogicPool::is_full(const Peer& peer) const {
+  return peer.open >= limits_.in_flight_per_peer_max ||
+         peer.bytes >= limits_.in_flight_bytes_per_peer_max;
 }
 
 void LogicPool::on_up(std::uint32_t logic) {
@@ -83,7 +87,7 @@ void LogicPool::send(std::uint64_t id, Open& open, MonoTime now) {
     sticky.logic = *chosen;
   }
   const std::uint32_t logic = sticky.logic;
-  if (peers_[logic].open >= limits_.in_flight_per_peer_max || !port_.has_room(logic)) {
+  if (is_full(peers_[logic]) || !port_.has_room(logic)) {
     refuse_open(open, Errc::kOverloaded);
     return;
   }
@@ -95,6 +99,7 @@ void LogicPool::send(std::uint64_t id, Open& open, MonoTime now) {
   open.command.is_second_try = open.tries > 0;
   ++open.tries;
   ++peers_[logic].open;
+  peers_[logic].bytes += open.command.body.size();
   sync_point("entry.before_logic_forward");
   port_.forward(logic, id, open.command,
                 std::chrono::duration_cast<Millis>(open.command.deadline - now));
@@ -106,7 +111,10 @@ void LogicPool::finish(Open& open) {
   --open_count_;
   const auto sticky = sticky_.find(open.command.conn);
   if (sticky != sticky_.end() && --sticky->second.open == 0) sticky_.erase(sticky);
-  if (open.tries > 0 && peers_[open.logic].open > 0) --peers_[open.logic].open;
+  Peer& peer = peers_[open.logic];
+  if (open.tries == 0 || peer.open == 0) return;
+  --peer.open;
+  peer.bytes -= open.command.body.size();
 }
 
 void LogicPool::refuse_open(Open& open, Errc code) {
@@ -130,6 +138,7 @@ std::optional<Command> LogicPool::take(std::uint32_t logic, std::uint64_t id) {
 void LogicPool::on_down(std::uint32_t logic, MonoTime now) {
   peers_[logic].up = false;
   peers_[logic].open = 0;
+  peers_[logic].bytes = 0;
   sync_point("entry.logic_lost_before_resend");
   // Ascending ids: the order in which the commands came.
   for (std::size_t i = 0; i < requests_.size(); ++i) {

@@ -15,9 +15,11 @@
 namespace hy::entry {
 
 struct LogicLimits {
-  /// A thousand busy people with four commands each, and some. What waits longer than logic can
-  /// bear is refused there, by its queueing time.
-  std::uint32_t in_flight_per_peer_max = 5'000;
+  /// Ten thousand people with one command each: a third of a second of one logic on two cores. What
+  /// waits longer than logic can bear is refused there, by its queueing time.
+  std::uint32_t in_flight_per_peer_max = 10'000;
+  /// Bodies of those commands. A command more may go beyond it, one that comes then is refused.
+  std::size_t in_flight_bytes_per_peer_max = std::size_t{32} << 20U;
 };
 
 /// What a refusal of a command's second forwarding says truthfully: where `code` says that nothing
@@ -68,6 +70,7 @@ class LogicPool {
   struct Peer {
     bool up = false;
     std::uint32_t open = 0;
+    std::size_t bytes = 0;  ///< of their bodies
   };
   struct Open {
     Command command;
@@ -86,6 +89,7 @@ class LogicPool {
   Open* find(std::uint64_t id);
   void finish(Open& open);
   void refuse_open(Open& open, Errc code);
+  [[nodiscard]] bool is_full(const Peer& peer) const;
 
   LogicPort& port_;
   LogicLimits limits_;

@@ -105,6 +105,25 @@ TEST(LogicPool, BoundedPerPeer) {
   EXPECT_FALSE(b.pool.is_full()) << "nobody is up: another refusal, with another code";
 }
 
+TEST(LogicPool, BoundedByTheBytesOfTheBodiesToo) {
+  Bench b(1, {.in_flight_bytes_per_peer_max = 12});  // three times "body"
+  b.pool.on_up(0);
+  for (std::uint32_t i = 0; i < 2; ++i) b.submit(i + 1, i);
+  EXPECT_FALSE(b.pool.is_full());
+  for (std::uint32_t i = 2; i < 4; ++i) b.submit(i + 1, i);
+  EXPECT_TRUE(b.pool.is_full());
+  EXPECT_EQ(b.port.forwarded.size(), 3U);
+  ASSERT_EQ(b.refused.size(), 1U);
+  EXPECT_EQ(b.refused[0].second, Errc::kOverloaded);
+  EXPECT_TRUE(b.pool.take(0, b.port.forwarded[0].id));
+  EXPECT_FALSE(b.pool.is_full()) << "an answer gives its bytes back";
+  b.pool.on_down(0, kStart);
+  b.pool.on_up(0);
+  for (std::uint32_t i = 0; i < 3; ++i) b.submit(i + 10, i);
+  EXPECT_EQ(b.port.forwarded.size(), 6U) << "a logic that comes back owes nothing";
+  EXPECT_TRUE(b.pool.is_full());
+}
+
 TEST(LogicPool, RetriesOnceAndOnlyWhatWasThere) {
   Bench b;
   b.pool.on_up(0);
