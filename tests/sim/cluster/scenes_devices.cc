@@ -138,7 +138,10 @@ bool play_dark_device(Stage& stage) {
   const std::uint64_t stored = people[1]->recorder().stored();
   stage.says(*people[1], host.spec().uid);
   const bool is_sent = stage.all_sent(seconds(2)) && people[1]->recorder().stored() > stored;
-  if (!is_sent) return true;  // refused: somebody blocks somebody
+  if (!is_sent) {  // refused, or others' messages wait; the next scene wants nobody in the dark
+    stage.does(host, [](DeviceHost& h) { h.drop_connection(); });
+    return true;
+  }
   const Epoch epoch = newest_epoch(host);
   stage.run(given_up);
   for (RouterDaemon* const router : stage.routers()) {
