@@ -14,8 +14,8 @@ inline constexpr std::size_t kAeadTagBytes = 16;
 inline constexpr std::size_t kAeadNonceBytes = 12;
 using Nonce = std::array<std::uint8_t, kAeadNonceBytes>;
 
-// One cipher context per thread, kind and direction, re-keyed per call: a connection keeps its key
-// and counter and nothing else. The context holds the last key used on its thread until the next.
+// A connection keeps its key and counter and nothing else: the key schedule is made for each call,
+// or lies in one context per thread, which holds the last key used there until the next.
 
 /// Writes ciphertext and tag to `out`, which holds plaintext.size() + 16 bytes and may start where
 /// `plaintext` starts (in place), but must not overlap it otherwise. plaintext ≤ 2^31 - 17 bytes.

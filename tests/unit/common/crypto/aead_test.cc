@@ -5,6 +5,9 @@
 #include <thread>
 #include <vector>
 
+#include "common/base/random.h"
+#include "common/crypto/aead_openssl.h"
+
 namespace hy::crypto {
 namespace {
 
@@ -125,6 +128,37 @@ TEST_P(Aead, RefusesWrongKeyNonceAndLength) {
 
 INSTANTIATE_TEST_SUITE_P(Published, Aead, testing::ValuesIn(kCases),
                          [](const auto& param_info) { return std::string(param_info.param.name); });
+
+/// aead_seal() and aead_open() take the faster library that this processor can run: what the other
+/// one does is the same, to the byte.
+TEST(AeadTwoLibraries, SealTheSameBytesAndOpenEachOthersInPlace) {
+  SeededRandom random(7);
+  for (const auto kind : {AeadKind::kAes256Gcm, AeadKind::kChaCha20Poly1305}) {
+    for (std::size_t size = 0; size < 700; ++size) {
+      Bytes32 key{};
+      Nonce nonce{};
+      Bytes text(size, '\0');
+      Bytes ad(size % 41, '\0');
+      random.fill(key);
+      random.fill(nonce);
+      random.fill({data_of(text), text.size()});
+      random.fill({data_of(ad), ad.size()});
+      Bytes one = text + Bytes(kAeadTagBytes, '\0');
+      Bytes other = one;
+      aead_seal(kind, key, nonce, as_bytes(ad), as_bytes(one).first(size), data_of(one));
+      openssl_seal(kind, key, nonce, as_bytes(ad), as_bytes(text), data_of(other));
+      ASSERT_EQ(to_hex(as_bytes(one)), to_hex(as_bytes(other))) << size;
+      Bytes bad = one;
+      bad[size / 2] = static_cast<char>(bad[size / 2] ^ 0x10);
+      ASSERT_FALSE(aead_open(kind, key, nonce, as_bytes(ad), as_bytes(bad), data_of(bad)));
+      ASSERT_EQ(bad.substr(0, size), Bytes(size, '\0')) << "in place too";
+      ASSERT_TRUE(aead_open(kind, key, nonce, as_bytes(ad), as_bytes(other), data_of(other)));
+      ASSERT_TRUE(openssl_open(kind, key, nonce, as_bytes(ad), as_bytes(one), data_of(one)));
+      ASSERT_EQ(one.substr(0, size), text);
+      ASSERT_EQ(other.substr(0, size), text);
+    }
+  }
+}
 
 TEST(AeadThreads, EachHasItsOwnContext) {
   const Inputs gcm = inputs_of(kCases[2]);
