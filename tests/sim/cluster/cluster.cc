@@ -23,6 +23,9 @@ constexpr std::size_t kSendsPerSecond = 5;      // logic.send_rate, as it is unl
 constexpr std::size_t kGroupRatePerPerson = 2;  // logic.send_per_group to logic.send_rate
 constexpr Nanos kStep = milliseconds(250);
 constexpr Nanos kLastQuestionsMax = seconds(30);
+/// What came before was paid from people's budgets of SYNC (logic.sync_rate: ten, one a second). A
+/// scene that wants a message on the screen within two seconds wants full ones.
+constexpr Nanos kBudgetsFull = seconds(10);
 /// Placement of what was said last travels to every replica within this.
 constexpr Nanos kPlacementSettles = seconds(15);
 
@@ -204,12 +207,14 @@ Report Cluster::run() {
   }
   if (settled && plan_.scene) {
     const auto before = mismatches();
+    world_.run_until(world_.now() + kBudgetsFull);
     play(*this, *plan_.scene);
     rest_until_ = std::max(rest_until_, world_.now() + plan_.rest_max + longest_download());
     settled = !world_.is_stopped() && settle(kStep);
     compare_digests(before);
   }
   if (settled && plan_.store_scene) {
+    world_.run_until(world_.now() + kBudgetsFull);
     play(*this, *plan_.store_scene);
     rest_until_ = std::max(rest_until_, world_.now() + plan_.rest_max + longest_download());
     settled = !world_.is_stopped() && settle(kStep);
