@@ -41,12 +41,22 @@ std::vector<Uid> people_of(const Case& c, const Send& send) {
   return out;
 }
 
+/// An operator had ended its sign-in: it gets nothing more, and is told so at its next word
+/// (C-REVOKE).
+bool is_revoked(const Case& c, const Session& s, const DeviceKey& device, Nanos by) {
+  return std::ranges::any_of(c.evidence.revocations, [&](const Revocation& r) {
+    return r.uid == device.uid && (r.slot == Slot::kNone || r.slot == device.slot) &&
+           s.from < r.asked_at && r.asked_at <= by;
+  });
+}
+
 void check_device(const Case& c, const Send& send, std::uint32_t h, Nanos end,
                   const Screens& screens, Report& out) {
   for (const Session& s : c.sessions(h)) {
     const Nanos from = std::max(send.stored_at, s.from);
     const Nanos due = from + c.rules.shown_within + c.rules.clock_error;
     if (s.from > end || due > end || s.to <= due) continue;
+    if (is_revoked(c, s, c.history(h).device(), due)) continue;
     ++out.looked_at;
     const auto at = screens.find(OnDevice{send.key, h});
     if (at != screens.end() && at->second <= due) continue;

@@ -129,5 +129,22 @@ TEST_F(Groups, InCalmEveryMemberHasItAtOnce) {
   EXPECT_EQ(found(check_prompt), 0u);
 }
 
+TEST_F(Groups, InCalmASignInThatAnOperatorEndedIsOwedNothing) {
+  evidence.histories.emplace_back(DeviceKey{Uid{1}, Slot::kPhone, 1});
+  evidence.calm.push_back({at_s(0), at_s(10)});
+  bob().login_ok(at_s(0.5), 1, Epoch{1, 1});
+  History& owner = evidence.histories[1];
+  owner.send_invoke(at_s(1), id_of(7), kGroup, 7);
+  owner.send_stored(at_s(1.1), id_of(7), kGroup, Seq{7});
+  evidence.revocations.push_back({Uid{2}, Slot::kNone, at_s(0.8), at_s(0.9), at_s(0.9)});
+  EXPECT_EQ(found(check_prompt), 0u);
+  evidence.revocations[0].asked_at = at_s(0.4);
+  EXPECT_EQ(found(check_prompt), 1u) << "he signed in anew after it";
+  evidence.revocations[0].asked_at = at_s(9);
+  EXPECT_EQ(found(check_prompt), 1u) << "it should have been there long before";
+  evidence.revocations[0] = {Uid{1}, Slot::kNone, at_s(0.8), at_s(0.9), at_s(0.9)};
+  EXPECT_EQ(found(check_prompt), 1u) << "somebody else";
+}
+
 }  // namespace
 }  // namespace hy::judge
