@@ -2,6 +2,10 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+#include <vector>
+
 namespace hy::judge {
 namespace {
 
@@ -86,22 +90,23 @@ Report check_order(const Case& c) {
   for (std::uint32_t h = 0; h < c.histories(); ++h) {
     const History& history = c.history(h);
     FlatMap<ConversationId, std::uint64_t> last;
-    FlatMap<ConversationId, std::uint64_t> base;  // of the run, in groups
+    FlatMap<ConversationId, std::vector<std::pair<std::uint64_t, std::uint64_t>>>
+        gaps;  // of groups
     FlatMap<RowKey, const Event*> provisional;
     for (const Event& e : history.events()) {
-      if (e.ev == Ev::kCursor && e.conv.is_group()) base[e.conv] = e.low;
+      if (e.ev == Ev::kGap && e.conv.is_group()) gaps[e.conv].emplace_back(e.low, e.seq);
       if (e.ev == Ev::kNewStore) {
         last.clear();
-        base.clear();
+        gaps.clear();
         provisional.clear();
       }
       if (e.ev == Ev::kReset) {
         if (e.conv == ConversationId{}) {
           last.clear();
-          base.clear();
+          gaps.clear();
         } else {
           last.erase(e.conv);
-          base.erase(e.conv);
+          gaps.erase(e.conv);
         }
       }
       if (e.ev != Ev::kShow && e.ev != Ev::kMove) continue;
@@ -112,7 +117,11 @@ Report check_order(const Case& c) {
       }
       if (e.ev == Ev::kMove) provisional.erase(RowKey{e.conv, e.uid, e.cmid});
       // Of an earlier membership, on its way while its person was removed and added again.
-      if (const auto b = base.find(e.conv); b != base.end() && e.seq <= b->second) continue;
+      const auto skipped = gaps.find(e.conv);
+      if (skipped != gaps.end() && std::ranges::any_of(skipped->second, [&](const auto& gap) {
+            return gap.first <= e.seq && e.seq <= gap.second;
+          }))
+        continue;
       std::uint64_t& largest = last[e.conv];
       if (e.seq <= largest)
         out.add(at_event(c, h, e, fmt::format("was displayed after seq {}", largest)));
