@@ -42,6 +42,12 @@ Status ModelSession::write_change(Transaction& transaction, const das::GroupPlan
   ++head.member_version;
   transaction.conversations.put(conv, head);
   const Seq seq{head.head_seq};
+  // A row of a member and conversation is locked while it is written: a read mark of the same
+  // person waits, or the one would take back what the other wrote.
+  std::vector<Uid> rows = plan.added;
+  rows.insert(rows.end(), plan.removed.begin(), plan.removed.end());
+  std::ranges::sort(rows);
+  for (const Uid uid : rows) HY_TRY_VOID(lock(transaction, uid));
   for (const Uid uid : plan.added) {
     transaction.group_members.put({gid, uid}, {false, seq.value(), 0});
     UserConvState row = transaction.user_convs.get({uid, conv});
