@@ -16,6 +16,8 @@ class Cursor {
   struct Row {
     Message message;
     bool is_own_send = false;  ///< written on this device: the person saw it when it was written
+    bool is_late =
+        false;  ///< from below the run: kept in its place, not announced (shown seqs rise)
   };
   enum class Offer : std::uint8_t {
     kApplied,  ///< the next one, or from below the run; take() has it and what it freed
@@ -30,6 +32,7 @@ class Cursor {
     const std::uint64_t seq = row.message.seq.value();
     const bool shows_again = mutant(Mutant::kPushShownTwice) && seq == have();
     if (seq <= record_.base.value()) {  // late: only the store knows whether it is there
+      row.is_late = true;
       ready_.push_back(std::move(row));
       return Offer::kApplied;
     }

@@ -180,7 +180,7 @@ void Device::place_rows(Turn& turn, MonoTime now) {
         note_stored(turn, message.conversation, message.seq, message.client_msg_id);
       }
     }
-    turn.put_row(std::move(message), !is_own_send);
+    turn.put_row(std::move(message), !is_own_send && !row.is_late);
   }
 }
 

@@ -2,10 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <utility>
-#include <vector>
-
 namespace hy::judge {
 namespace {
 
@@ -90,24 +86,17 @@ Report check_order(const Case& c) {
   for (std::uint32_t h = 0; h < c.histories(); ++h) {
     const History& history = c.history(h);
     FlatMap<ConversationId, std::uint64_t> last;
-    FlatMap<ConversationId, std::vector<std::pair<std::uint64_t, std::uint64_t>>>
-        gaps;  // of groups
     FlatMap<RowKey, const Event*> provisional;
     for (const Event& e : history.events()) {
-      if (e.ev == Ev::kGap && e.conv.is_group()) gaps[e.conv].emplace_back(e.low, e.seq);
       if (e.ev == Ev::kNewStore) {
         last.clear();
-        gaps.clear();
         provisional.clear();
       }
       if (e.ev == Ev::kReset) {
-        if (e.conv == ConversationId{}) {
+        if (e.conv == ConversationId{})
           last.clear();
-          gaps.clear();
-        } else {
+        else
           last.erase(e.conv);
-          gaps.erase(e.conv);
-        }
       }
       if (e.ev != Ev::kShow && e.ev != Ev::kMove) continue;
       ++out.looked_at;
@@ -116,12 +105,6 @@ Report check_order(const Case& c) {
         continue;
       }
       if (e.ev == Ev::kMove) provisional.erase(RowKey{e.conv, e.uid, e.cmid});
-      // Of an earlier membership, on its way while its person was removed and added again.
-      const auto skipped = gaps.find(e.conv);
-      if (skipped != gaps.end() && std::ranges::any_of(skipped->second, [&](const auto& gap) {
-            return gap.first <= e.seq && e.seq <= gap.second;
-          }))
-        continue;
       std::uint64_t& largest = last[e.conv];
       if (e.seq <= largest)
         out.add(at_event(c, h, e, fmt::format("was displayed after seq {}", largest)));

@@ -10,9 +10,7 @@ namespace hy::judge {
 Report check_dup(const Case& c);
 
 /// C-ORDER (G4): displayed seqs rise per device and conversation, and after the drain every
-/// provisional row that the log has took its place. A row of a group out of a gap that the
-/// device was told of (it was on its way while its person came anew) takes its place there. Time:
-/// events.
+/// provisional row that the log has took its place. Time: events.
 Report check_order(const Case& c);
 
 /// C-ACL (G19): nothing is received or displayed outside of the times [join, leave) in which its

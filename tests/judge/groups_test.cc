@@ -117,18 +117,6 @@ TEST_F(Groups, OfAGroupThatHeLeftNoListSpeaksAnyMore) {
   EXPECT_EQ(found(check_unread), 0u);
 }
 
-TEST_F(Groups, ARowOutOfAGapTakesItsPlaceThere) {
-  bob().gap(at_s(1), kGroup, Seq{3}, Seq{5}, Errc::kTooFar);
-  bob().show(at_s(1), kGroup, Seq{6}, Uid{1}, id_of(6));
-  bob().show(at_s(1), kGroup, Seq{7}, Uid{1}, id_of(7));
-  bob().show(at_s(2), kGroup, Seq{4}, Uid{1}, id_of(4));
-  EXPECT_EQ(found(check_order), 0u);
-  bob().show(at_s(2), kGroup, Seq{6}, Uid{1}, id_of(8));
-  EXPECT_EQ(found(check_order), 1u) << "within the run they rise";
-  bob().show(at_s(2), kGroup, Seq{2}, Uid{1}, id_of(2));
-  EXPECT_EQ(found(check_order), 2u) << "so they did in the run before";
-}
-
 TEST_F(Groups, InCalmEveryMemberHasItAtOnce) {
   evidence.histories.emplace_back(DeviceKey{Uid{1}, Slot::kPhone, 1});
   evidence.calm.push_back({at_s(0), at_s(10)});
