@@ -161,6 +161,14 @@ constexpr std::array kProperties = {
              .max = "1m",
              .apply = Apply::kLive,
              .sentence = "Wait before a resend while no round trip was measured."},
+    Property{.key = "entry.push_window.ack_within",
+             .kind = Kind::kDuration,
+             .fallback = "50ms",
+             .min = "0ms",
+             .max = "1s",
+             .apply = Apply::kLive,
+             .sentence = "How long a device may keep a PUSH_ACK for company while messages stream "
+                         "in; at most a quarter of the resend waits, 0: not at all."},
     Property{.key = "entry.queue.frames",
              .kind = Kind::kInteger,
              .fallback = "256",
@@ -290,6 +298,7 @@ void read_limits(const config::Values& v, Config& out) {
   shard.window.resends_max = number(v, "entry.push_window.tries");
   shard.window.resend_min = v.duration("entry.push_window.resend_min");
   shard.window.resend_first = v.duration("entry.push_window.resend_first");
+  shard.window.ack_within = v.duration("entry.push_window.ack_within");
   shard.queue = {.frames_max = number(v, "entry.queue.frames"),
                  .bytes_max = static_cast<std::uint32_t>(v.bytes("entry.queue.bytes"))};
   shard.blocked_max = v.duration("entry.blocked_max");

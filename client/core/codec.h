@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "client/core/ack_patience.h"
 #include "client/core/outbox.h"
 #include "client/sdk/hongyan.hpp"
 #include "common/base/secret.h"
@@ -65,6 +66,7 @@ struct LoginAnswered {
   std::uint64_t clock_steps = 0;
   std::vector<std::string> entries;
   bool registration_partial = false;
+  AckTerms ack;
 };
 [[nodiscard]] Result<LoginAnswered> decode_login(ByteView body);
 

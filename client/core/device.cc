@@ -26,12 +26,14 @@ void Device::login(Turn& turn, MonoTime now, Identity identity) {
 }
 
 void Device::logout(Turn& turn, MonoTime now) {
+  if (link_.is_open()) send_ack(turn, now);
   link_.stop(turn, now, "logged out", true);
   device_.token.clear();
   turn.writes.emplace_back(PutDevice{device_});
 }
 
 void Device::close(Turn& turn, MonoTime now) {
+  if (link_.is_open()) send_ack(turn, now);
   link_.stop(turn, now, "closed", false);
 }
 
@@ -100,6 +102,7 @@ Status Device::on_login(Turn& turn, MonoTime now, const LoginAnswered& answer) {
   logged_in_at_ = now;
   if (tap_ != nullptr) tap_->logged_in(now, answer);
   inbox_.connected(now);
+  ack_patience_ = AckPatience(answer.ack);
   // Registered before it asks: a push can only be early, never missed.
   if (sync_.logged_in(turn, now, device_, answer)) inbox_.reset_all(turn, now);
   outbox_.connected(now);
@@ -156,16 +159,25 @@ void Device::finish(Turn& turn, MonoTime now) {
     send_due(turn, now);
     ask_due(turn, now);
     if (reads_.wake_at() <= now) send_reads(now);
-    if (const auto n = inbox_.take_ack()) {
-      link_.send(now, Type::kPushAck, *n, {});
-      LadderEvent event = event_at(LadderEvent::Kind::kPushAck, now);
-      event.push_number = *n;
-      turn.ladder(std::move(event), true);
-    }
+    inbox_.settle_acks();
+    // A hole below a push lets the window fill: what can be said is said.
+    const bool is_due = ack_patience_.due() <= now || inbox_.pushes_waiting() > 0;
+    if (is_due || link_.has_unsent()) send_ack(turn, now);
   }
   check_up_to_date(turn, now);
   inbox_.flush(turn);
   link_.flush(turn);
+}
+
+void Device::send_ack(Turn& turn, MonoTime now) {
+  const auto n = inbox_.take_ack();
+  if (!n) return;
+  link_.send(now, Type::kPushAck, *n, {});
+  ack_patience_.sent();
+  if (inbox_.pushes_waiting() > 0) ack_patience_.at_once(now);
+  LadderEvent event = event_at(LadderEvent::Kind::kPushAck, now);
+  event.push_number = *n;
+  turn.ladder(std::move(event), true);
 }
 
 void Device::place_rows(Turn& turn, MonoTime now) {
@@ -284,6 +296,8 @@ MonoTime Device::wake_at() const {
   for (const auto& [token, kept] : app_requests_) at = std::min(at, kept.deadline);
   if (!link_.is_open()) return at;
   at = std::min({at, inbox_.wake_at(), sync_.wake_at(), reads_.wake_at()});
+  // Behind a hole there is nothing to say yet.
+  if (inbox_.owes_ack()) at = std::min(at, ack_patience_.due());
   if (!deadlines_.empty()) at = std::min(at, deadlines_.front().first);
   if (link_.state() == LinkState::kSyncing) {
     at = std::min(at, logged_in_at_ + settings_.up_to_date_within);

@@ -158,6 +158,7 @@ class Device final : private LinkUser {
   void send_reads(MonoTime now);
   void expire_requests(Turn& turn, MonoTime now);
   void check_up_to_date(Turn& turn, MonoTime now);
+  void send_ack(Turn& turn, MonoTime now);
 
   DeviceSettings settings_;
   Random& random_;
@@ -165,6 +166,7 @@ class Device final : private LinkUser {
   LinkFsm link_;
   Outbox outbox_;
   Inbox inbox_;
+  AckPatience ack_patience_;
   Sync sync_;
   ReceiptWatch receipts_;
   GroupReceipts group_receipts_;

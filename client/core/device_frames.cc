@@ -200,7 +200,8 @@ Errc Device::on_push(Turn& turn, MonoTime now, const wire::Inner& inner) {
   event.push_number = inner.request_id;
   event.by = message->sender;
   PushAcks::Arrival arrival{};
-  if (message->provisional) {
+  const bool is_provisional = message->provisional;
+  if (is_provisional) {
     arrival = inbox_.pushed_provisional(inner.request_id, message->conversation);
     message->mine = message->sender == device_.uid;
     if (arrival == PushAcks::Arrival::kNew) turn.put_row(std::move(*message), true);
@@ -211,6 +212,9 @@ Errc Device::on_push(Turn& turn, MonoTime now, const wire::Inner& inner) {
   }
   sync_point("sdk.after_recv_before_persist");
   if (arrival == PushAcks::Arrival::kSkipped) return Errc::kBadFrame;
+  ack_patience_.pushed(now, inner.body.size());
+  // Of a provisional row the sender's answer hangs on the acknowledgement.
+  if (is_provisional || arrival == PushAcks::Arrival::kAgain) ack_patience_.at_once(now);
   if (arrival == PushAcks::Arrival::kAgain) event.kind = LadderEvent::Kind::kPushAgain;
   turn.ladder(std::move(event));
   return Errc::kOk;

@@ -229,11 +229,16 @@ void Inbox::flush(Turn& turn) {
   dirty_.clear();
 }
 
-std::optional<std::uint32_t> Inbox::take_ack() {
-  return acks_.take([this](ConversationId conversation, Seq seq) {
+void Inbox::settle_acks() {
+  acks_.settle([this](ConversationId conversation, Seq seq) {
     const auto at = cursors_.find(conversation);
     return at != cursors_.end() && at->second.record().have >= seq;
   });
+}
+
+std::optional<std::uint32_t> Inbox::take_ack() {
+  settle_acks();
+  return acks_.owes() ? std::optional(acks_.take()) : std::nullopt;
 }
 
 void Inbox::raise_read(ConversationId conversation, Seq read) {

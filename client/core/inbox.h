@@ -74,8 +74,13 @@ class Inbox {
   std::vector<Cursor::Row> take_rows();
   /// Writes the changed conversations. Call once at the end of a turn.
   void flush(Turn& turn);
-  /// The push number to acknowledge after this turn's commit.
+  /// Sees which pushes may be acknowledged after this turn's commit. Call once rows are placed.
+  void settle_acks();
+  [[nodiscard]] bool owes_ack() const { return acks_.owes(); }
+  /// settle_acks(), and the push number to acknowledge.
   std::optional<std::uint32_t> take_ack();
+  /// Pushes that cannot be acknowledged yet: rows below them are missing.
+  [[nodiscard]] std::size_t pushes_waiting() const { return acks_.waiting(); }
 
   void raise_read(ConversationId conversation, Seq read);         ///< confirmed by the server
   void raise_read_wanted(ConversationId conversation, Seq read);  ///< wanted by the person

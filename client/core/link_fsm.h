@@ -82,6 +82,8 @@ class LinkFsm {
 
   /// Seals one frame into the turn's next SendBytes. Only while is_open().
   void send(MonoTime now, std::uint16_t type, std::uint32_t request_id, ByteView body);
+  /// Sealed, and not flushed yet: one more frame costs no write of its own.
+  [[nodiscard]] bool has_unsent() const { return !out_.empty(); }
   /// Moves what was sealed into the turn. Call once at the end of a turn.
   void flush(Turn& turn);
   /// Suspicion that nobody is there any more: a PING, and a deadline for any byte.

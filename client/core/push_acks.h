@@ -2,7 +2,6 @@
 
 #include <cstdint>
 #include <deque>
-#include <optional>
 
 #include "common/base/ids.h"
 #include "common/base/test_hooks.h"
@@ -36,20 +35,24 @@ class PushAcks {
     waiting_.push_back({n, conversation, seq});
     return Arrival::kNew;
   }
-  /// The number to acknowledge once this turn is on disk, if there is a new one, or an old one that
-  /// the entry asks for again. `is_stored(conversation, seq)`: the device's run has reached seq.
+  /// Takes up what can be acknowledged once this turn is on disk.
+  /// `is_stored(conversation, seq)`: the device's run has reached seq.
   template <class F>
-  std::optional<std::uint32_t> take(F&& is_stored) {
+  void settle(F&& is_stored) {
     while (!waiting_.empty() &&
            (waiting_.front().seq.value() == 0 || mutant(Mutant::kAckBeforePersist) ||
             is_stored(waiting_.front().conversation, waiting_.front().seq))) {
       reached_ = waiting_.front().n;
       waiting_.pop_front();
     }
-    if (reached_ == acked_ && !repeat_) return std::nullopt;
+  }
+  /// True when there is something to say: a new number, or an old one that the entry asks for
+  /// again.
+  [[nodiscard]] bool owes() const { return reached_ != acked_ || (repeat_ && acked_ != 0); }
+  /// The number to acknowledge. Requires owes().
+  std::uint32_t take() {
     repeat_ = false;
-    acked_ = reached_;
-    return acked_ == 0 ? std::nullopt : std::optional(acked_);
+    return acked_ = reached_;
   }
   [[nodiscard]] std::size_t waiting() const { return waiting_.size(); }
 

@@ -222,12 +222,17 @@ bool LightClient::on_login_answer(const wire::Inner& inner) {
     fail(Blame::kRefused, refusal ? refusal->error.code : Errc::kBadFrame);
     return true;
   }
+  client::AckTerms ack;
   FieldReader in(inner.body);
   while (in.next()) {
     if (in.field() == 6) heartbeat_ms_ = static_cast<std::uint32_t>(in.number());
     if (in.field() == 7) storm_window_ms_ = static_cast<std::uint32_t>(in.number());
+    if (in.field() == 14) ack.within = Millis(static_cast<std::uint32_t>(in.number()));
+    if (in.field() == 15) ack.owed_max = static_cast<std::uint32_t>(in.number());
+    if (in.field() == 16) ack.bytes_max = static_cast<std::uint32_t>(in.number());
   }
   if (in.is_broken()) return false;
+  ack_patience_ = client::AckPatience(ack);
   state_ = State::kOpen;
   if (shared_.sync_at_login) sync({});
   shared_.listener.on_open(*this);
@@ -257,8 +262,11 @@ bool LightClient::on_send_answer(const wire::Inner& inner) {
 bool LightClient::on_push_frame(const wire::Inner& inner) {
   PushView push;
   if (!parse_push(inner.body, push)) return false;
+  const MonoTime now = shared_.loop.now();
+  ack_patience_.pushed(now, inner.body.size());
+  // One that comes again was not heard of; of a provisional one the sender's answer hangs on it.
+  if (push.is_provisional || inner.request_id <= unacked_push_) ack_patience_.at_once(now);
   unacked_push_ = std::max(unacked_push_, inner.request_id);
-  has_ack_ = true;
   shared_.loop.mark_dirty(*this);
   shared_.listener.on_push(*this, inner.request_id, push);
   return true;
@@ -389,8 +397,12 @@ void LightClient::request(std::uint16_t type, std::uint32_t request_id, std::str
 
 void LightClient::on_turn_end() {
   if (fd_ < 0) return;
-  if (has_ack_ && state_ == State::kOpen) {
-    has_ack_ = false;
+  const MonoTime ack_due = ack_patience_.due();
+  const bool owes_ack = ack_due != MonoTime::max() && state_ == State::kOpen;
+  if (owes_ack && out_.empty() && ack_due > shared_.loop.now()) {
+    shared_.loop.call_later(*this, ack_due);
+  } else if (owes_ack) {
+    ack_patience_.sent();
     const wire::Inner ack{static_cast<std::uint16_t>(pb::PUSH_ACK), 0, unacked_push_};
     if (!wire::seal_frame(transport_, ack, {}, out_)) return fail(Blame::kBroken);
     shared_.listener.on_ack(*this, unacked_push_);
@@ -419,7 +431,7 @@ void LightClient::close() {
   handshake_.reset();
   decoder_ = {};
   Bytes().swap(out_);
-  has_ack_ = false;
+  ack_patience_ = {};
   unacked_push_ = 0;
   asked_ = 0;
   refused_ = Errc::kOk;

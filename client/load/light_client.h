@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "client/core/ack_patience.h"
 #include "client/load/loop.h"
 #include "common/base/clock.h"
 #include "common/base/ids.h"
@@ -62,7 +63,8 @@ class Listener {
   virtual void on_open(LightClient& c) = 0;
   /// `number`: as given to send().
   virtual void on_reply(LightClient& c, std::uint32_t number, const SendReply& reply) = 0;
-  /// By PUSH, with its push number. It is acknowledged at the end of the turn.
+  /// By PUSH, with its push number. It is acknowledged when the turn ends, or as much later as the
+  /// entry allows.
   virtual void on_push(LightClient& c, std::uint32_t push_number, const PushView& push) = 0;
   /// PUSH_ACK(number) goes out now.
   virtual void on_ack(LightClient& c, std::uint32_t push_number) = 0;
@@ -174,13 +176,13 @@ class LightClient final : public Loop::Source {
   int fd_ = -1;
   std::uint32_t life_ = 0;  ///< counts closes: a handler may close or dial anew
   std::uint32_t conn_counter_;
+  client::AckPatience ack_patience_;
   std::uint32_t unacked_push_ = 0;  ///< highest push number to confirm
   std::uint16_t asked_ = 0;         ///< type of the request of ask() that waits; 0: none
   std::uint32_t heartbeat_ms_ = 0;
   std::uint32_t storm_window_ms_ = 0;
   Errc refused_ = Errc::kOk;
   State state_ = State::kClosed;
-  bool has_ack_ = false;
 };
 
 }  // namespace hy::load

@@ -3,9 +3,11 @@
 #include <sys/epoll.h>
 
 #include <cstdint>
+#include <deque>
 #include <vector>
 
 #include "common/base/clock.h"
+#include "common/base/turn_pacer.h"
 
 namespace hy::load {
 
@@ -23,6 +25,7 @@ class Loop {
     /// The turn ends: write what has gathered.
     virtual void on_turn_end() = 0;
     bool is_dirty = false;  ///< waits for on_turn_end; the loop's own
+    bool is_late = false;   ///< in the line of call_later(); the loop's own
   };
 
   Loop();
@@ -39,6 +42,15 @@ class Loop {
     source.is_dirty = true;
     dirty_.push_back(&source);
   }
+  /// on_turn_end() comes at `at`, if the source is not called later already: it asks again then. In
+  /// the order of the calls: an earlier `at` behind a later one comes with that.
+  void call_later(Source& source, MonoTime at) {
+    if (source.is_late) return;
+    source.is_late = true;
+    late_.push_back({at, &source});
+  }
+  /// When this turn's events were found.
+  [[nodiscard]] MonoTime now() const { return now_; }
   /// Writes what has gathered, waits for events until `until` at most (with nanoseconds, not
   /// milliseconds: a schedule hangs on it), handles them, and writes what they led to. Returns how
   /// many events there were.
@@ -48,6 +60,10 @@ class Loop {
   [[nodiscard]] std::uint64_t events() const { return events_; }
 
  private:
+  struct Late {
+    MonoTime at;
+    Source* source;
+  };
   void flush();
 
   int epoll_;
@@ -56,6 +72,9 @@ class Loop {
   int ready_count_ = 0;
   std::vector<Source*> dirty_;
   std::vector<Source*> flushing_;
+  std::deque<Late> late_;
+  ThreadPacer pacer_;
+  MonoTime now_ = std::chrono::steady_clock::now();
   std::uint64_t turns_ = 0;
   std::uint64_t events_ = 0;
 };

@@ -19,7 +19,7 @@ void TurnPacer::begin_window(MonoTime now, std::chrono::nanoseconds cpu) {
   const std::chrono::duration<double> passed = now - window_began_;
   const std::chrono::duration<double> used = cpu - cpu_then_;
   const double part = std::clamp(used / passed / kFullShare, 0.0, 1.0);
-  distance_ = std::chrono::duration_cast<std::chrono::nanoseconds>(part * kDistanceMax);
+  distance_ = std::chrono::duration_cast<std::chrono::nanoseconds>(part * distance_max_);
   window_began_ = now;
   cpu_then_ = cpu;
 }

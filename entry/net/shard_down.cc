@@ -58,6 +58,7 @@ void Shard::on_opened(Opened& opened) {
   const Millis heartbeat = opened.heartbeat.count() > 0 ? opened.heartbeat : kHeartbeatDefault;
   c->heartbeat_ms = static_cast<std::uint32_t>(heartbeat.count());
   metrics_.opened();
+  append_ack_terms(answer.body, ack_terms(options_.window));
   queue_frame(*c, answer.type, answer.flags, answer.request_id, std::move(answer.body));
   if (leaving_) send_goaway(*c, Millis{1'000}, Errc::kDraining);
   arm_next(*c);

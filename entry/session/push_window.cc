@@ -12,8 +12,18 @@ namespace {
 constexpr std::int64_t kMicrosPerUnit = 16;
 // The vector's dead front is cut off when it is this long: amortised O(1), no growth.
 constexpr std::size_t kDeadFramesMax = 64;
+constexpr std::uint32_t kWindowPerOwed = 8;
+constexpr int kResendWaitPerAckWait = 4;
 
 }  // namespace
+
+AckTerms ack_terms(const WindowLimits& limits) {
+  const Millis longest = std::min(limits.resend_min, limits.resend_first) / kResendWaitPerAckWait;
+  const AckTerms terms{.within = std::min(limits.ack_within, longest),
+                       .owed_max = limits.frames_max / kWindowPerOwed,
+                       .bytes_max = limits.bytes_max / kWindowPerOwed};
+  return terms.owed_max > 1 && terms.within > Millis{0} ? terms : AckTerms{};
+}
 
 void RoundTrip::sample(Millis measured) {
   const std::int64_t micros = std::max<std::int64_t>(measured.count(), 0) * 1'000;

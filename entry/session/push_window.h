@@ -18,7 +18,18 @@ struct WindowLimits {
   Millis resend_max{15'000};
   Millis resend_first{2'000};  ///< while no round trip was measured
   std::uint32_t resend_frames_max = 32;
+  Millis ack_within{50};  ///< a device may keep a PUSH_ACK for company this long; 0: not at all
 };
+
+/// What LoginAnswer allows a device to owe. An eighth of the window at most, so that what comes
+/// while an acknowledgement waits still finds room, and a quarter of the shortest wait before a
+/// resend.
+struct AckTerms {
+  Millis within{0};
+  std::uint32_t owed_max = 0;
+  std::uint32_t bytes_max = 0;
+};
+[[nodiscard]] AckTerms ack_terms(const WindowLimits& limits);
 
 /// Smoothed time from a push to its acknowledgement, as RFC 6298 smooths round trips. Four bytes;
 /// outlives the window.

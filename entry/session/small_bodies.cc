@@ -52,4 +52,10 @@ void append_registration_partial(Bytes& login_answer) {
   put_number(login_answer, 13, 1);
 }
 
+void append_ack_terms(Bytes& login_answer, const AckTerms& terms) {
+  put_number(login_answer, 14, millis_field(terms.within));
+  put_number(login_answer, 15, terms.owed_max);
+  put_number(login_answer, 16, terms.bytes_max);
+}
+
 }  // namespace hy::entry

@@ -6,9 +6,10 @@
 #include "common/base/bytes.h"
 #include "common/base/clock.h"
 #include "common/base/error.h"
+#include "entry/session/push_window.h"
 
 /// The few client messages that an entry makes or looks into by itself. GoAway and the appended
-/// field are written out by hand (protobuf wire format), because cores see no generated code; a
+/// fields are written out by hand (protobuf wire format), because cores see no generated code; a
 /// test parses each with the real one.
 namespace hy::entry {
 
@@ -22,5 +23,7 @@ Bytes goaway_body(Errc code, Millis wait_max);
 /// Appends LoginAnswer.registration_partial = true to an encoded LoginAnswer: a protobuf message
 /// may be extended by concatenation.
 void append_registration_partial(Bytes& login_answer);
+/// The same with the fields of LoginAnswer that say how long a PUSH_ACK may wait.
+void append_ack_terms(Bytes& login_answer, const AckTerms& terms);
 
 }  // namespace hy::entry
