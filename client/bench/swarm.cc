@@ -45,6 +45,13 @@ Swarm::Swarm(Setup setup, load::Loop& loop, Random& random)
       setup_.record_bytes_max / 4 / sizeof(Record) / std::max<std::size_t>(1, books_.size()));
 }
 
+std::map<std::string, std::uint64_t> Swarm::errors() const {
+  std::map<std::string, std::uint64_t> out = errors_;
+  for (const auto& [code, times] : refused_)
+    out["send refused HY-" + std::to_string(static_cast<int>(code))] = times;
+  return out;
+}
+
 ConversationId Swarm::conversation_of(const Person& p) const {
   const PairBook& book = books_[p.client->index / 2];
   return ConversationId::pair(book.people[0], book.people[1]);
@@ -53,8 +60,8 @@ ConversationId Swarm::conversation_of(const Person& p) const {
 // ── the book
 // ──────────────────────────────────────────────────────────────────────────────────
 
-void Swarm::note(const Person& p, Mark mark, std::uint32_t number, std::uint64_t seq,
-                 std::uint16_t extra) {
+void Swarm::note_at(MonoTime at, const Person& p, Mark mark, std::uint32_t number,
+                    std::uint64_t seq, std::uint16_t extra) {
   const std::uint32_t i = p.client->index;
   std::deque<Record>& records = books_[i / 2].records;
   // A pair that never comes to rest cannot be cut: it may grow to all of the
@@ -63,7 +70,7 @@ void Swarm::note(const Person& p, Mark mark, std::uint32_t number, std::uint64_t
     ++records_dropped_;
     return;
   }
-  records.push_back({.at = static_cast<std::uint32_t>((now() - opened_at_).count() / kTickNs),
+  records.push_back({.at = static_cast<std::uint32_t>((at - opened_at_).count() / kTickNs),
                      .seq = static_cast<std::uint32_t>(seq),
                      .number = number,
                      .mark = mark,

@@ -97,7 +97,7 @@ class Swarm final : public SeatListener {
 
   [[nodiscard]] const Counts& counts() const { return counts_; }
   Curves& curves() { return curves_; }
-  [[nodiscard]] const std::map<std::string, std::uint64_t>& errors() const { return errors_; }
+  [[nodiscard]] std::map<std::string, std::uint64_t> errors() const;
   /// Judges what the books hold; to be called when the load is over.
   Ledger judge();
 
@@ -167,8 +167,15 @@ class Swarm final : public SeatListener {
 
   [[nodiscard]] static MonoTime now() { return std::chrono::steady_clock::now(); }
   void note(const Person& p, Mark mark, std::uint32_t number, std::uint64_t seq = 0,
-            std::uint16_t extra = 0);
-  void send(Person& p, MonoTime intended);
+            std::uint16_t extra = 0) {
+    note_at(now(), p, mark, number, seq, extra);
+  }
+  void note_at(MonoTime at, const Person& p, Mark mark, std::uint32_t number, std::uint64_t seq = 0,
+               std::uint16_t extra = 0);
+  /// Now, which is `t`.
+  void send(Person& p, MonoTime intended, MonoTime t);
+  /// Message number n of the schedule.
+  void send_due(std::uint64_t n);
   /// The wall clock at `t`: what the ids of messages begin with.
   [[nodiscard]] std::int64_t unix_ms(MonoTime t) const;
   /// Closed loop: as many messages of this connection as may be under way, to peers by draw.
@@ -180,7 +187,8 @@ class Swarm final : public SeatListener {
   void work_resends(MonoTime t, MonoTime& next);
   void work_refills(MonoTime t, MonoTime& next);
   void work_holes(MonoTime t, MonoTime& next);
-  [[nodiscard]] MonoTime next_send() const;
+  [[nodiscard]] MonoTime intended_at(std::uint64_t n) const;
+  [[nodiscard]] MonoTime next_send() const { return intended_at(sends_made_); }
   [[nodiscard]] std::chrono::milliseconds ping_of(const Person& p) const;
   void leave(Person& p);
   void confirm(Person& p, MonoTime at);
@@ -196,6 +204,10 @@ class Swarm final : public SeatListener {
   void work_churn(MonoTime t);
   void work_pings(MonoTime t);
   std::size_t pick(std::uint64_t n);
+  /// pick() goes around: n % people.
+  [[nodiscard]] bool takes_turns() const {
+    return setup_.peers == 1 && !mix_.is_one_way && mix_.active_share >= 1;
+  }
   Person& peer_of(const Person& p) { return people_[p.client->index ^ 1U]; }
   [[nodiscard]] ConversationId conversation_of(const Person& p) const;
 
@@ -258,6 +270,7 @@ class Swarm final : public SeatListener {
   Counts counts_;
   Curves curves_;
   std::map<std::string, std::uint64_t> errors_;
+  std::map<Errc, std::uint64_t> refused_;  ///< sends
 };
 
 }  // namespace hy::bench

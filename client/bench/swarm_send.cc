@@ -75,7 +75,8 @@ void Swarm::refill(Line& line) {
     Person* const p = next_of(line);
     if (p == nullptr || !p->is_ready) return;
     if (is_flood_) --p->to_flood;
-    send(*p, now());
+    const MonoTime t = now();
+    send(*p, t, t);
   }
 }
 
@@ -91,9 +92,9 @@ Swarm::Person* Swarm::next_of(Line& line) {
   return &people_[line.seats[draw % seats]->index];
 }
 
-MonoTime Swarm::next_send() const {
-  return send_from_ + std::chrono::nanoseconds(static_cast<std::int64_t>(
-                          static_cast<double>(sends_made_) * 1e9 / rate_));
+MonoTime Swarm::intended_at(std::uint64_t n) const {
+  return send_from_ + std::chrono::nanoseconds(
+                          static_cast<std::int64_t>(static_cast<double>(n) * 1e9 / rate_));
 }
 
 std::uint64_t Swarm::backlog(MonoTime t) const {
@@ -114,7 +115,7 @@ std::size_t Swarm::pick(std::uint64_t n) {
     const std::size_t pair = n % (people / 2);
     return 2 * pair + (draw % 10 == 0 ? 1 : 0);
   }
-  if (mix_.active_share >= 1) return n % people;
+  if (takes_turns()) return n % people;
   const auto active = std::max<std::size_t>(
       1, static_cast<std::size_t>(static_cast<double>(people) * mix_.active_share));
   const bool is_active =
@@ -124,32 +125,41 @@ std::size_t Swarm::pick(std::uint64_t n) {
 }
 
 void Swarm::work_open(MonoTime t) {
-  for (;;) {
-    const MonoTime intended = next_send();
-    if (intended > t) return;
-    Person& p = people_[pick(sends_made_)];
-    ++sends_made_;
-    ++counts_.due;
-    if (!p.is_ready || (skip_late_.count() > 0 && t - intended > skip_late_)) {
-      ++counts_.missed;
-      continue;
-    }
-    curves_.lag.record(us(now() - intended));
-    send(p, intended);
+  const std::uint64_t first = sends_made_;
+  std::uint64_t end = first;
+  while (intended_at(end) <= t) ++end;
+  // Who is due more than once, because the generator is behind, sends it all in one go: each visit
+  // of a person costs as much as a message.
+  const std::uint64_t round = takes_turns() ? people_.size() : std::max<std::uint64_t>(end - first, 1);
+  for (std::uint64_t at = first; at < std::min(first + round, end); ++at) {
+    for (std::uint64_t n = at; n < end; n += round) send_due(n);
   }
+  sends_made_ = end;
 }
 
-void Swarm::send(Person& p, MonoTime intended) {
+void Swarm::send_due(std::uint64_t n) {
+  Person& p = people_[pick(n)];
+  const MonoTime intended = intended_at(n);
+  const MonoTime t = now();
+  ++counts_.due;
+  if (!p.is_ready || (skip_late_.count() > 0 && t - intended > skip_late_)) {
+    ++counts_.missed;
+    return;
+  }
+  curves_.lag.record(us(t - intended));
+  send(p, intended, t);
+}
+
+void Swarm::send(Person& p, MonoTime intended, MonoTime t) {
   const auto number = p.first + static_cast<std::uint32_t>(p.pending.size());
   if (number > p.client->last_number) return;
   Seat& c = *p.client;
-  const MonoTime t = now();
   const ClientMsgId id = message_id(setup_.run, c.uid(), number, unix_ms(t));
   p.pending.push_back({.intended = intended, .sent = t, .is_alone = c.line().unanswered == 0});
   ++p.unanswered;
   ++c.line().unanswered;
   ++counts_.sent;
-  note(p, Mark::kSent, number);
+  note_at(t, p, Mark::kSent, number);
   c.send(number, peer_of(p).client->uid(), as_text(id.bytes),
          bodies_.make(c.uid().value(), number, setup_.size));
 }
@@ -222,7 +232,7 @@ void Swarm::on_reply(Seat& c, std::uint32_t number, const load::SendReply& reply
       m->is_over = true;
       answered(p);
       ++counts_.refused;
-      ++errors_["send refused HY-" + std::to_string(static_cast<int>(reply.code))];
+      ++refused_[reply.code];
       note(p, Mark::kRefused, number, 0, static_cast<std::uint16_t>(reply.code));
       forget_finished(p);
       if (outstanding_ == 0) return;
@@ -250,7 +260,7 @@ void Swarm::stored(Person& p, Pending& m, std::uint32_t number, std::uint32_t se
   ++counts_.stored;
   curves_.stored.record(us(t - m.intended));
   if (m.is_alone) curves_.stored_raw.record(us(t - m.sent));
-  note(p, how, number, seq);
+  note_at(t, p, how, number, seq);
   know(p, seq);
   show_reached(p);
   confirm(p, p.receipted_at);

@@ -242,9 +242,13 @@ bool LightClient::on_login_answer(const wire::Inner& inner) {
 bool LightClient::on_send_answer(const wire::Inner& inner) {
   SendReply reply;
   if ((inner.flags & wire::kFlagRefused) != 0) {
-    const auto refusal = wire::decode_refused(inner.body);
-    reply.code = refusal ? refusal->error.code : Errc::kMalformedBody;
-    if (refusal) reply.retry_after = refusal->error.retry_after;
+    if (as_text(inner.body) != shared_.refused_body) {
+      shared_.refused_body = as_text(inner.body);
+      const auto refusal = wire::decode_refused(inner.body);
+      shared_.refused = refusal ? refusal->error : Error{Errc::kMalformedBody, {}, {}};
+    }
+    reply.code = shared_.refused.code;
+    reply.retry_after = shared_.refused.retry_after;
   } else {
     FieldReader in(inner.body);
     while (in.next()) {

@@ -104,6 +104,9 @@ struct SwarmShared {
   std::vector<std::uint8_t> buffer = std::vector<std::uint8_t>(256 * 1'024);  ///< all reads
   Bytes scratch{};  ///< decompressed bodies
   Bytes body{};     ///< the request being built
+  /// The last refusal: under overload tens of thousands a second say the same.
+  Bytes refused_body{};
+  Error refused{};
 };
 
 /// One client of a load test: the real protocol over a real socket with the least that a client can
