@@ -79,7 +79,7 @@ Status App::start() {
   HY_TRY_VOID(lists_.start());
   node_.open([this] { on_name_taken(); });
   loop_thread_ = std::thread([this] { node_.loop().run(); });
-  io_.start();
+  io_.start([this](std::size_t i) { shard_threads_[i]->pace(); });
   return start_listeners();
 }
 

@@ -93,8 +93,8 @@ Swarm::Person* Swarm::next_of(Line& line) {
 }
 
 MonoTime Swarm::intended_at(std::uint64_t n) const {
-  return send_from_ + std::chrono::nanoseconds(
-                          static_cast<std::int64_t>(static_cast<double>(n) * 1e9 / rate_));
+  return send_from_ +
+         std::chrono::nanoseconds(static_cast<std::int64_t>(static_cast<double>(n) * 1e9 / rate_));
 }
 
 std::uint64_t Swarm::backlog(MonoTime t) const {
@@ -130,7 +130,8 @@ void Swarm::work_open(MonoTime t) {
   while (intended_at(end) <= t) ++end;
   // Who is due more than once, because the generator is behind, sends it all in one go: each visit
   // of a person costs as much as a message.
-  const std::uint64_t round = takes_turns() ? people_.size() : std::max<std::uint64_t>(end - first, 1);
+  const std::uint64_t round =
+      takes_turns() ? people_.size() : std::max<std::uint64_t>(end - first, 1);
   for (std::uint64_t at = first; at < std::min(first + round, end); ++at) {
     for (std::uint64_t n = at; n < end; n += round) send_due(n);
   }

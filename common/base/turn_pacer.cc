@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include <algorithm>
+#include <utility>
 
 namespace hy {
 namespace {
@@ -15,11 +16,13 @@ std::chrono::nanoseconds thread_cpu() {
 
 }  // namespace
 
-void TurnPacer::begin_window(MonoTime now, std::chrono::nanoseconds cpu) {
+void TurnPacer::begin_window(MonoTime now, std::chrono::nanoseconds cpu, std::size_t work) {
   const std::chrono::duration<double> passed = now - window_began_;
   const std::chrono::duration<double> used = cpu - cpu_then_;
   const double part = std::clamp(used / passed / kFullShare, 0.0, 1.0);
-  distance_ = std::chrono::duration_cast<std::chrono::nanoseconds>(part * distance_max_);
+  std::chrono::duration<double> distance = part * distance_max_;
+  if (work > 0) distance = std::min(distance, passed * (kEnough / static_cast<double>(work)));
+  distance_ = std::chrono::duration_cast<std::chrono::nanoseconds>(distance);
   window_began_ = now;
   cpu_then_ = cpu;
 }
@@ -28,9 +31,10 @@ std::chrono::nanoseconds TurnPacer::pause(MonoTime turn_began, MonoTime now) con
   return std::max<std::chrono::nanoseconds>(turn_began + distance_ - now, {});
 }
 
-void ThreadPacer::pace() {
+void ThreadPacer::pace(std::size_t work) {
   MonoTime now = std::chrono::steady_clock::now();
-  if (pacer_.is_window_over(now)) pacer_.begin_window(now, thread_cpu());
+  work_ += work;
+  if (pacer_.is_window_over(now)) pacer_.begin_window(now, thread_cpu(), std::exchange(work_, 0));
   const std::chrono::nanoseconds pause = pacer_.pause(turn_began_, now);
   if (pause.count() > 0) {
     const timespec wait{.tv_sec = 0, .tv_nsec = pause.count()};

@@ -3,9 +3,9 @@
 #include <pthread.h>
 
 #include <string>
+#include <utility>
 
 #include "common/base/check.h"
-#include "common/base/turn_pacer.h"
 #include "common/obs/log.h"
 
 namespace hy::net {
@@ -29,16 +29,16 @@ IoThreads::~IoThreads() {
   stop();
 }
 
-void IoThreads::start() {
+void IoThreads::start(TurnOver turn_over) {
   HY_CHECK(threads_.empty());
+  turn_over_ = std::move(turn_over);
   for (std::size_t i = 0; i < contexts_.size(); ++i)
     threads_.emplace_back([this, i] {
       pthread_setname_np(pthread_self(), ("hy-io-" + std::to_string(i)).c_str());
-      ThreadPacer pacer;
       while (contexts_[i].run_one() > 0) {
         for (int more = 0; more < kHandlersPerTurn && contexts_[i].poll_one() > 0; ++more) {
         }
-        pacer.pace();
+        if (turn_over_) turn_over_(i);
       }
     });
 }

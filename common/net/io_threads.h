@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <deque>
+#include <functional>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -20,7 +21,10 @@ class IoThreads {
   IoThreads(const IoThreads&) = delete;
   IoThreads& operator=(const IoThreads&) = delete;
 
-  void start();
+  /// `turn_over(index)`: on that thread, when what was ready is done; until it returns, nothing
+  /// else is taken up.
+  using TurnOver = std::function<void(std::size_t index)>;
+  void start(TurnOver turn_over = {});
   /// Ends all loops and joins. Handlers that have not run are destroyed with this object. Not from
   /// one of the threads. Idempotent.
   void stop();
@@ -30,6 +34,7 @@ class IoThreads {
  private:
   std::deque<asio::io_context> contexts_;
   std::vector<asio::executor_work_guard<asio::io_context::executor_type>> guards_;
+  TurnOver turn_over_;
   std::vector<std::thread> threads_;
 };
 

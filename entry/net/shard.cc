@@ -56,7 +56,16 @@ void Shard::turn() {
     if (Connection* c = table_.find(conn); c != nullptr && event.writable) on_writable(*c);
     if (Connection* c = table_.find(conn); c != nullptr && event.readable) on_readable(*c);
   }
+  // Those behind work on what was read while this thread writes.
+  hand_up();
+  take_down();
   end_turn();
+}
+
+void Shard::take_down() {
+  down_.clear();
+  down_shared_.take(down_);
+  on_down(down_);
 }
 
 void Shard::tick() {
@@ -142,13 +151,7 @@ void Shard::drop_what_is_too_much(DownBatch& batch) {
 void Shard::give(DownBatch& batch) {
   drop_what_is_too_much(batch);
   if (!down_shared_.give(batch)) return;
-  post_([this] {
-    now_ = clock_.now();
-    down_.clear();
-    down_shared_.take(down_);
-    on_down(down_);
-    end_turn();
-  });
+  post_([this] { turn(); });
 }
 
 void Shard::adopt(int socket, const IpAddress& address) {

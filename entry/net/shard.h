@@ -113,8 +113,10 @@ class Shard {
   /// Ends the sessions that the lists no longer admit.
   void enforce_lists();
   [[nodiscard]] std::uint32_t connections() const { return table_.open_count(); }
-  /// Sockets are ready, or may be.
+  /// Sockets are ready, or something came from the hub, or may have.
   void turn();
+  /// Commands that were read since the last call.
+  [[nodiscard]] std::size_t take_commands() { return std::exchange(commands_, 0); }
   /// Time has passed.
   void tick();
   /// kSoon has passed since it was asked for.
@@ -129,6 +131,7 @@ class Shard {
   Activity& activity(Connection& c);
   void release_activities();
   void hand_up();
+  void take_down();
   void drop_what_is_too_much(DownBatch& batch);
   [[nodiscard]] ConnId id_of(const Connection& c) const { return table_.id_of(c); }
   [[nodiscard]] std::uint64_t tag_of(const Connection& c) const { return id_of(c).value(); }
@@ -202,6 +205,7 @@ class Shard {
   std::uint64_t traces_ = 0;
   std::uint32_t told_up_to_ = 0;
   std::size_t hub_backlog_ = 0;  // commands that the hub had not taken when this turn began
+  std::size_t commands_ = 0;     // read since take_commands()
   bool leaving_ = false;
   bool more_handshakes_posted_ = false;
   bool soon_asked_ = false;

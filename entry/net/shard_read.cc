@@ -215,6 +215,7 @@ void Shard::on_command(Connection& c, const wire::Inner& inner, bool is_login) {
     refuse(c, inner, Errc::kOverloaded, kOverloadedRetry);
     return;
   }
+  ++commands_;
   sync_point("entry.command_before_hub");
   // Nobody waits for a PONG either: the hub is woken once a tick for all of them.
   Command& command = is_ping ? pings_.emplace_back() : up_.commands.emplace_back();

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "common/base/turn_pacer.h"
 #include "common/net/asio.h"
 #include "entry/net/posix_sockets.h"
 #include "entry/net/shard.h"
@@ -23,6 +24,9 @@ class ShardThread {
   /// The context's thread: Shard::soon() is due in Shard::kSoon.
   void call_soon();
 
+  /// The context's thread, at the end of a turn: keeps the next one at a distance (ADR 10).
+  void pace() { pacer_.pace(shard_->take_commands()); }
+
   /// Once, before the context runs; the shard outlives its handlers. Errors: kLimitTooLow.
   Status start(Shard& shard);
   /// Ends the timer and the wait for readiness, so that the context runs out of work. The
@@ -39,6 +43,7 @@ class ShardThread {
   asio::posix::stream_descriptor ready_;
   asio::steady_timer timer_;
   asio::steady_timer soon_;
+  ThreadPacer pacer_;
   bool stopped_ = false;
 };
 

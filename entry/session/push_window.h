@@ -18,7 +18,7 @@ struct WindowLimits {
   Millis resend_max{15'000};
   Millis resend_first{2'000};  ///< while no round trip was measured
   std::uint32_t resend_frames_max = 32;
-  Millis ack_within{50};  ///< a device may keep a PUSH_ACK for company this long; 0: not at all
+  Millis ack_within{100};  ///< a device may keep a PUSH_ACK for company this long; 0: not at all
 };
 
 /// What LoginAnswer allows a device to owe. An eighth of the window at most, so that what comes

@@ -325,6 +325,9 @@ void ModelServer::Connection::on_login(const wire::Inner& inner) {
   answered.set_auth_epoch(1);
   answered.set_conn_counter(request.conn_counter());
   answered.set_heartbeat_ms(set.heartbeat_ms);
+  answered.set_ack_within_ms(set.ack_within_ms);
+  answered.set_ack_owed_max(set.ack_owed_max);
+  answered.set_ack_owed_bytes_max(set.ack_owed_bytes_max);
   answered.set_store_epoch(set.store_epoch);
   if (!request.password().empty()) answered.set_session_token("token-" + name);
   answer(inner, answered.SerializeAsString());

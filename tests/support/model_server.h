@@ -44,6 +44,9 @@ class ModelServer {
     std::optional<std::uint32_t> stale_below;  ///< conn_counter below this is STALE_EPOCH
     bool keeps_change_counter = false;         ///< PONG knows it
     std::uint32_t heartbeat_ms = 60'000;
+    std::uint32_t ack_within_ms = 0;  ///< a PUSH_ACK may wait so long …
+    std::uint32_t ack_owed_max = 32;  ///< … for so many pushes
+    std::uint32_t ack_owed_bytes_max = 64 * 1'024;
     std::uint64_t store_epoch = 1;
     std::uint32_t slice = 200;  ///< rows of one PULL
     bool push_own_devices = true;

@@ -74,6 +74,94 @@ TEST_F(DeviceTest, OneMessageIsSixPackets) {
   EXPECT_EQ(b, (std::vector{K::kSync, K::kSyncDone, K::kPush, K::kPushAck, K::kAckOk}));
 }
 
+namespace {
+
+std::vector<std::uint32_t> acked(const SimDevice& device) {
+  std::vector<std::uint32_t> out;
+  for (const LadderEvent& event : device.ladder) {
+    if (event.kind == LadderEvent::Kind::kPushAck) out.push_back(event.push_number);
+  }
+  return out;
+}
+
+}  // namespace
+
+TEST_F(DeviceTest, InAStreamOnePushAckSpeaksForMany) {
+  world.server.knobs.ack_within_ms = 100;
+  auto bob = online("bob");
+  for (int i = 0; i < 4; ++i) {
+    world.server.write(kAlice, kBob, "m");
+    world.run_for(Millis{20});
+  }
+  EXPECT_EQ(acked(*bob), (std::vector<std::uint32_t>{1})) << "the first came alone";
+  world.run_for(Millis{60});
+  EXPECT_EQ(acked(*bob), (std::vector<std::uint32_t>{1, 4}));
+  EXPECT_EQ(bob->shown.size(), 4u) << "the app does not wait";
+}
+
+TEST_F(DeviceTest, AWaitingPushAckRidesWithTheNextFrame) {
+  world.server.knobs.ack_within_ms = 1'000;
+  auto bob = online("bob");
+  for (int i = 0; i < 3; ++i) {
+    world.server.write(kAlice, kBob, "m");
+    world.run_for(Millis{20});
+  }
+  EXPECT_EQ(acked(*bob), (std::vector<std::uint32_t>{1}));
+  ASSERT_TRUE(bob->send(kAlice, "an answer"));
+  world.run_for(Millis{5});
+  EXPECT_EQ(acked(*bob), (std::vector<std::uint32_t>{1, 3}));
+}
+
+TEST_F(DeviceTest, NoMorePushesAreOwedThanTheEntryAllows) {
+  world.server.knobs.ack_within_ms = 1'000;
+  world.server.knobs.ack_owed_max = 4;
+  auto bob = online("bob");
+  for (int i = 0; i < 11; ++i) {
+    world.server.write(kAlice, kBob, "m");
+    world.run_for(Millis{5});
+  }
+  EXPECT_EQ(acked(*bob), (std::vector<std::uint32_t>{1, 6, 11}));
+}
+
+TEST_F(DeviceTest, WhoLeavesAcknowledgesWhatHeHas) {
+  world.server.knobs.ack_within_ms = 1'000;
+  auto bob = online("bob");
+  for (int i = 0; i < 3; ++i) {
+    world.server.write(kAlice, kBob, "m");
+    world.run_for(Millis{20});
+  }
+  ASSERT_EQ(acked(*bob), (std::vector<std::uint32_t>{1}));
+  bob->run([&](client::Device& d, client::Turn& t) { d.close(t, world.now); });
+  EXPECT_EQ(acked(*bob), (std::vector<std::uint32_t>{1, 3}));
+}
+
+TEST_F(DeviceTest, APushBehindAHoleIsAcknowledgedWhenTheHoleIsClosed) {
+  world.server.knobs.ack_within_ms = 1'000;
+  auto bob = online("bob");
+  world.server.write(kAlice, kBob, "1");
+  world.run_for(Millis{20});
+  world.server.write(kAlice, kBob, "2");
+  world.server.knobs.drop_pushes = 1;
+  world.server.write(kAlice, kBob, "3");
+  world.server.write(kAlice, kBob, "4");
+  world.run_for(Millis{50});
+  EXPECT_EQ(acked(*bob), (std::vector<std::uint32_t>{1, 2})) << "what can be said is said";
+  world.run_for(Millis{500});
+  EXPECT_EQ(acked(*bob), (std::vector<std::uint32_t>{1, 2, 3}));
+  EXPECT_EQ(bob->shown.size(), 4u);
+}
+
+TEST_F(DeviceTest, AProvisionalRowIsAcknowledgedAtOnce) {
+  world.server.knobs.ack_within_ms = 1'000;
+  auto bob = online("bob");
+  world.server.write(kAlice, kBob, "stored");
+  world.run_for(Millis{20});
+  world.server.knobs.relays = true;
+  world.server.write(kAlice, kBob, "relayed");
+  world.run_for(Millis{5});
+  EXPECT_EQ(acked(*bob), (std::vector<std::uint32_t>{1, 2}));
+}
+
 TEST_F(DeviceTest, AStoredMessageWhoseAnswerIsLostIsSentAgainAndStoredOnce) {
   auto alice = online("alice");
   auto bob = online("bob");

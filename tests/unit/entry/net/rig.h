@@ -137,7 +137,14 @@ class RawClient {
 /// One I/O thread and the hub, driven by hand in the test's thread, with fake inner tiers.
 class Rig {
  public:
-  explicit Rig(ShardOptions options = {}, HubOptions hub_options = {}, GateLimits gate = wide())
+  /// An entry that wants each PUSH_ACK at once: its login answers are the logic's own.
+  static ShardOptions plain() {
+    ShardOptions out;
+    out.window.ack_within = Millis{0};
+    return out;
+  }
+  explicit Rig(ShardOptions options = plain(), HubOptions hub_options = {},
+               GateLimits gate = wide())
       : key_(crypto::X25519KeyPair::generate(random_)),
         metrics_(registry_),
         gatekeeper_(gate),

@@ -220,6 +220,21 @@ TEST(Shard, LoginIsPartialWhenNoReplicaAnswers) {
   EXPECT_EQ(whole.uid(), 7U);
 }
 
+TEST(Shard, TheLoginAnswerSaysHowLongAPushAckMayWait) {
+  ShardOptions options;
+  options.window.ack_within = Millis{30};
+  Rig rig(options);
+  rig.router_follows();
+  auto client = rig.connect_with_channel();
+  const auto got = rig.login(*client, kAlice, {1, 1});
+  ASSERT_EQ(got.size(), 1U);
+  client::v1::LoginAnswer whole;
+  ASSERT_TRUE(whole.ParseFromString(got[0].body.substr(std::string_view("welcome").size())));
+  EXPECT_EQ(whole.ack_within_ms(), 30U);
+  EXPECT_EQ(whole.ack_owed_max(), options.window.frames_max / 8);
+  EXPECT_EQ(whole.ack_owed_bytes_max(), options.window.bytes_max / 8);
+}
+
 TEST(Shard, LoginWaitsForTheReplicaButNotLongerThan300ms) {
   Rig rig;
   rig.router_follows();

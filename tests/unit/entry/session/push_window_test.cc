@@ -55,6 +55,28 @@ TEST(PushWindow, NumbersRunFromOneAndAckIsCumulative) {
   EXPECT_EQ(b.offer(payload(4)).number, PushNumber{4});
 }
 
+TEST(PushWindow, ADeviceMayOweAnEighthOfTheWindowForAQuarterOfTheResendWait) {
+  WindowLimits limits;
+  AckTerms terms = ack_terms(limits);
+  EXPECT_EQ(terms.within, Millis{100});
+  EXPECT_EQ(terms.owed_max, 32U);
+  EXPECT_EQ(terms.bytes_max, 131'072U);
+  limits.resend_min = Millis{200};
+  EXPECT_EQ(ack_terms(limits).within, Millis{50}) << "or what only waits would be sent again";
+  limits.resend_first = Millis{80};
+  EXPECT_EQ(ack_terms(limits).within, Millis{20});
+}
+
+TEST(PushWindow, WhereNothingCouldGatherNothingMayWait) {
+  WindowLimits limits;
+  limits.frames_max = 15;
+  EXPECT_EQ(ack_terms(limits).within, Millis{0});
+  limits.frames_max = 16;
+  EXPECT_EQ(ack_terms(limits).owed_max, 2U);
+  limits.ack_within = Millis{0};
+  EXPECT_EQ(ack_terms(limits).owed_max, 0U);
+}
+
 TEST(PushWindow, OldAcksConfirmNothingAndUngivenOnesAreFaults) {
   Bench b;
   b.send(1, 0);

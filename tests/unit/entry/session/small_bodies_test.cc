@@ -37,6 +37,19 @@ TEST(SmallBodies, LoginAnswerIsExtendedByConcatenation) {
   ASSERT_TRUE(extended.ParseFromString(body));
   EXPECT_TRUE(extended.registration_partial());
   EXPECT_EQ(extended.name(), "alice");
+  EXPECT_EQ(extended.ack_within_ms(), 0U);
+  append_ack_terms(body, {.within = Millis{100}, .owed_max = 32, .bytes_max = 131'072});
+  ASSERT_TRUE(extended.ParseFromString(body));
+  EXPECT_EQ(extended.ack_within_ms(), 100U);
+  EXPECT_EQ(extended.ack_owed_max(), 32U);
+  EXPECT_EQ(extended.ack_owed_bytes_max(), 131'072U);
+  EXPECT_TRUE(extended.registration_partial());
+}
+
+TEST(SmallBodies, NothingIsSaidWhereNothingMayBeOwed) {
+  Bytes body;
+  append_ack_terms(body, {});
+  EXPECT_TRUE(body.empty());
 }
 
 }  // namespace
