@@ -92,7 +92,7 @@ Errc Device::answered(Turn& turn, MonoTime now, const Pending& pending, ByteView
     case For::kRead: {
       const auto read = decode_read(body);
       if (!read) return read.error().code;
-      reads_.confirmed(pending.conversation);
+      reads_.confirmed(pending.conversation, *read);
       inbox_.raise_read(pending.conversation, *read);
       turn.notices.emplace_back(ReadEnded{pending.conversation, {}});
       return Errc::kOk;

@@ -35,7 +35,11 @@ class ReadOffers {
     std::erase_if(offers_, [now](const auto& offer) { return offer.second.again <= now; });
     return out;
   }
-  void confirmed(ConversationId conversation) { offers_.erase(conversation); }
+  /// The server has everything up to `seq`; a larger mark that was offered since still waits.
+  void confirmed(ConversationId conversation, Seq seq) {
+    const auto at = offers_.find(conversation);
+    if (at != offers_.end() && at->second.sent <= seq) offers_.erase(at);
+  }
   /// Not before `retry_after`, with full jitter that doubles on top.
   void failed(MonoTime now, ConversationId conversation, Millis retry_after, Random& random) {
     Offer& offer = offers_[conversation];
