@@ -18,7 +18,7 @@ std::vector<std::string> no_verdict(const SelfMeasure& m, const SelfBounds& boun
   if (m.is_closed && !m.has_local_server && m.wait_share > bounds.wait_share)
     out.push_back(
         fmt::format("the generator waited for a core {:.0f} % of the time", m.wait_share * 100));
-  if (m.is_closed && m.foreign_share > bounds.foreign_share)
+  if (m.foreign_share > (m.is_closed ? bounds.foreign_share : bounds.foreign_share_open))
     out.push_back(
         fmt::format("other programs took {:.0f} % of the machine", m.foreign_share * 100));
   if (m.stolen_share > bounds.stolen_share)

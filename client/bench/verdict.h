@@ -24,15 +24,17 @@ struct SelfMeasure {
 struct SelfBounds {
   double cpu_share = 0.70;
   double lag_p99_ms = 1.0;
-  double backlog_share = 0.001;  ///< of the rate, growing a second
-  double wait_share = 0.10;      ///< closed loop against a server elsewhere
-  double foreign_share = 0.10;
+  double backlog_share = 0.001;      ///< of the rate, growing a second
+  double wait_share = 0.10;          ///< closed loop against a server elsewhere
+  double foreign_share = 0.10;       ///< closed loop
+  double foreign_share_open = 0.25;  ///< open loop: whoever is on time may still share the cores
   double stolen_share = 0.05;
 };
 
 /// Why no verdict can be given; empty: it can.
 ///
-/// Open loop: CPU, lag and backlog. A closed loop has no schedule to be late
+/// Open loop: CPU, lag and backlog, and programs that take so much of the machine that the figures
+/// are theirs too. A closed loop has no schedule to be late
 /// for: there the generator is the limit when its own core is full, or when it
 /// waits for a core that programs other than the measured server hold. A server
 /// on the same host may fill the machine: that is what is measured.

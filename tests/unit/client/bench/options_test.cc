@@ -120,6 +120,11 @@ TEST(Verdict, TheGeneratorThatIsTheLimitGivesNone) {
   m.backlog_growth = 5;
   EXPECT_EQ(no_verdict(m).size(), 1U);
   m = good;
+  m.foreign_share = 0.2;
+  EXPECT_TRUE(no_verdict(m).empty()) << "it is on time beside others";
+  m.foreign_share = 0.3;
+  EXPECT_EQ(no_verdict(m).size(), 1U) << "but the servers share the cores with them too";
+  m = good;
   m.records_dropped = 1;
   EXPECT_EQ(no_verdict(m).size(), 1U);
 }
