@@ -173,6 +173,9 @@ inline constexpr Nanos kSecond = 1'000'000'000;
 /// The figures of the promises (guarantees.md), and what a run must bring.
 struct Rules {
   Nanos clock_error = 0;  ///< between the clocks of two devices' histories
+  /// What was written to a device before its link was ended may be on its way for so long, and
+  /// KICKED and the end come behind it: added to `kick_within` and `revoke_within`.
+  Nanos link_carries = 0;
 
   Nanos kick_within = 5 * kSecond;           ///< G12, of connected time
   Nanos revoke_within = 5 * kSecond;         ///< G20

@@ -77,8 +77,8 @@ void check_sessions(const Case& c, std::uint32_t h, std::uint32_t ended, Nanos b
 Report check_revoke(const Case& c) {
   Report out("C-REVOKE", "answers and sessions of ended sign-ins");
   for (const Revocation& r : c.evidence.revocations) {
-    const Nanos bound =
-        std::max(r.told_at, r.reachable_from) + c.rules.revoke_within + c.rules.clock_error;
+    const Nanos bound = std::max(r.told_at, r.reachable_from) + c.rules.revoke_within +
+                        c.rules.link_carries + c.rules.clock_error;
     for (const std::uint32_t h : c.devices_of(r.uid)) {
       const DeviceKey& device = c.history(h).device();
       const std::uint32_t ended = is_of(r, device) ? ended_epoch(c, r, device.slot) : 0;

@@ -175,7 +175,8 @@ Report check_kick(const Case& c) {
       if (newer == kNanosMax) continue;
       // A login that was answered after the newer one is measured from its own answer.
       const Nanos from = std::max(newer, s.from);
-      const Nanos bound = c.connected_after(from, c.rules.kick_within) + c.rules.clock_error;
+      const Nanos bound =
+          c.connected_after(from, c.rules.kick_within) + c.rules.link_carries + c.rules.clock_error;
       bounds[SessionKey{s.history, s.connection}] = bound;
       if (s.to <= bound) continue;
       const DeviceKey& device = c.history(s.history).device();

@@ -5,8 +5,8 @@
 namespace hy::judge {
 
 /// C-KICK (G12): of the sessions of one (person, slot) only the one of the largest epoch outlives
-/// Rules::kick_within of connected time after that one's login, and none of the others is answered
-/// STORED later. Time: n log n in logins, and answers.
+/// Rules::kick_within of connected time (and what a link carries) after that one's login, and none
+/// of the others is answered STORED later. Time: n log n in logins, and answers.
 Report check_kick(const Case& c);
 
 /// C-PRES (G11): after everything healed, the rows of every live router replica and the sessions of

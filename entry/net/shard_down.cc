@@ -214,6 +214,7 @@ void Shard::on_kick(const KickOrder& kick) {
   if (c == nullptr || c->closing || !c->fsm.is_open()) return;
   if (!(c->session.epoch < kick.below) && !mutant(Mutant::kKickWithoutEpoch)) return;
   sync_point("entry.kicked_before_close");
+  activity(*c).queue.drop_waiting_pushes();
   queue_frame(*c, inner_type::kKicked, 0, 0, refused_body(kick.code, Millis{0}, kick.reason));
   close_when_sent(*c, kick.code);
 }

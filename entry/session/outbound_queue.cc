@@ -34,6 +34,17 @@ OutboundQueue::Push OutboundQueue::offer_push(OutFrame frame, bool ephemeral,
   return Push::kQueued;
 }
 
+void OutboundQueue::drop_waiting_pushes() {
+  frames_.erase(frames_.begin(), frames_.begin() + static_cast<std::ptrdiff_t>(head_));
+  head_ = 0;
+  std::erase_if(frames_, [](const OutFrame& f) {
+    return f.push != nullptr || f.type == inner_type::kSyncHint;
+  });
+  bytes_ = 0;
+  for (const OutFrame& frame : frames_) bytes_ += frame.content().size();
+  hint_waits_ = false;
+}
+
 void OutboundQueue::drop_push() {
   if (mutant(Mutant::kFullQueueDropsSilently)) return;
   if (!hinting_) {

@@ -241,6 +241,24 @@ TEST_F(Checkers, AReconnectEndsTheOldConnectionWithoutAClose) {
   EXPECT_EQ(found(check_kick), 0u);
 }
 
+TEST_F(Checkers, WhatALinkCarriesStandsBeforeTheEndOfAnOldSession) {
+  const auto outlived = [&](double ended) {
+    bob() = History({Uid{2}, Slot::kPhone, 1});
+    bob().login_ok(at_s(1), 1, {1, 1});
+    bob().close(at_s(ended), 1, Errc::kKicked, ClosedBy::kServer);
+    evidence.histories.resize(2);
+    History& newer = evidence.histories.emplace_back(DeviceKey{Uid{2}, Slot::kPhone, 2});
+    newer.login_ok(at_s(10), 1, {1, 2});
+    newer.end(at_s(200), true);
+    return found(check_kick);
+  };
+  EXPECT_EQ(outlived(14), 0u);
+  EXPECT_EQ(outlived(16), 1u);
+  rules.link_carries = 3 * kSecond;
+  EXPECT_EQ(outlived(16), 0u);
+  EXPECT_EQ(outlived(19), 1u);
+}
+
 TEST_F(Checkers, SlowReturnsAreCounted) {
   const auto with_gap = [&](double gap) {
     bob() = History({Uid{2}, Slot::kPhone, 1});

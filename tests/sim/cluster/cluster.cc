@@ -482,6 +482,7 @@ void Cluster::judge_all() {
   }
   judge::Rules rules;
   rules.judges_speed = false;
+  rules.link_carries = plan_.outer.carries().count();
   rules.needs_placement = false;
   const judge::Verdict verdict = judge::judge(evidence, rules);
   for (const judge::Violation& v : verdict.violations()) {

@@ -50,6 +50,12 @@ struct LinkQuality {
   std::size_t window = 256 * 1'024;    ///< unacknowledged bytes before a writer waits
   /// Of device links: bytes of a packet are changed on their way.
   std::uint32_t corrupt_per_million = 0;
+
+  /// For how long a full window is on its way.
+  [[nodiscard]] Nanos carries() const {
+    if (bytes_per_second == 0) return Nanos{0};
+    return Nanos(static_cast<std::int64_t>(window * 1'000'000'000 / bytes_per_second));
+  }
 };
 
 class Network;

@@ -470,5 +470,25 @@ TEST(Shard, KickByARouterNamesAnEpoch) {
   EXPECT_TRUE(rig.router.row(kAlice, Slot::kPhone)->dead);
 }
 
+TEST(Shard, AKickDoesNotWaitBehindPushes) {
+  Rig rig;
+  rig.router_follows();
+  auto client = rig.logged_in(kAlice, {1, 5});
+  constexpr std::size_t kPushes = 16;
+  for (std::uint64_t seq = 1; seq <= kPushes; ++seq) {
+    rig.push(rig.last_conn, {.id = seq, .seq = seq, .bytes = 50'000});
+    rig.run();
+  }
+  rig.hub().on_kick({.conn = rig.last_conn, .below = {1, 6}});
+  std::vector<RawClient::Message> got;
+  while (!client->ended()) {
+    rig.run();
+    for (auto& message : client->receive()) got.push_back(std::move(message));
+  }
+  ASSERT_GT(got.size(), 1U);
+  EXPECT_EQ(got.back().type, inner_type::kKicked);
+  EXPECT_LT(got.size(), kPushes) << "what the socket had not taken is dropped";
+}
+
 }  // namespace
 }  // namespace hy::entry::test

@@ -54,6 +54,23 @@ TEST(OutboundQueue, AnswersPassAFullQueue) {
   EXPECT_EQ(drain(queue).back(), 0x8101);
 }
 
+TEST(OutboundQueue, ALastWordWaitsForAnswersAlone) {
+  OutboundQueue queue;
+  OutFrame shared;
+  shared.type = inner_type::kPush;
+  shared.push = std::make_shared<PushPayload>();
+  queue.add(frame(1, 5));
+  (void)queue.take();
+  queue.add(frame(0x8101, 7));
+  for (int i = 0; i < 6; ++i) (void)queue.offer_push(shared, false, kSmall);
+  ASSERT_TRUE(queue.is_hinting());
+  queue.drop_waiting_pushes();
+  EXPECT_EQ(queue.bytes(), 7U);
+  queue.add(frame(inner_type::kKicked));
+  EXPECT_EQ(drain(queue), (std::vector<std::uint16_t>{0x8101, inner_type::kKicked}));
+  EXPECT_EQ(queue.bytes(), 0U);
+}
+
 TEST(OutboundQueue, BytesBoundToo) {
   OutboundQueue queue;
   EXPECT_EQ(queue.offer_push(frame(inner_type::kPush, 900), false, kSmall),
