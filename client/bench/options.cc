@@ -94,7 +94,7 @@ constexpr ScenarioRow kScenarios[] = {
      "hy bench capacity --p99 200ms --conns 1k"},
     {"entry-loss", "p2p while one of several entries is killed: who is back when",
      "hy bench entry-loss --cluster throwaway --entries 2 --conns 15k --rate 10k/s --for 5s"},
-    {"overload", "Twice the rate that a closed loop reaches, and the way back to normal",
+    {"overload", "Twice the most that an even load gets stored, and the way back to normal",
      "hy bench overload --cluster throwaway --conns 1k --for 30s"},
 };
 

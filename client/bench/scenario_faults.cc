@@ -20,6 +20,8 @@ constexpr double kBack = 99.9;  // % of those who were lost
 
 constexpr double kUsefulUs = 2'000'000;  // an answer that comes later is of no use
 constexpr double kFactor = 2;
+constexpr double kRising[] = {0.6, 0.75, 0.9, 1.05, 1.2};  // of what a closed loop reaches
+constexpr std::int64_t kRisingSeconds = 3;
 constexpr double kCalmShare = 0.3;
 constexpr std::int64_t kCalmSeconds = 5;
 constexpr std::int64_t kNormalWithin = 60;
@@ -66,6 +68,29 @@ double growth(const Outcome& out, std::size_t first) {
       if (at != out.points[i].resident.end())
         most = std::max(most, static_cast<double>(at->second) - static_cast<double>(before));
     }
+  }
+  return most;
+}
+
+/// Messages of the last window that were STORED while that was of use, a second.
+double stored_in_time(Run& run, const Window& w) {
+  const Histogram stored = run.meter().last_curves().stored;
+  const auto late = stored.count_above(static_cast<std::int64_t>(kUsefulUs));
+  return static_cast<double>(stored.count() - late) / std::max(1.0, w.seconds);
+}
+
+/// The most that an open loop of a rising rate has stored in time, a second. A closed loop, whose
+/// messages come in handfuls, reaches more: an even load beyond its own saturation is to be
+/// compared with the same load at it (docs/decisions/0016-saturation-of-the-same-load.md).
+Result<double> saturation(Run& run, double closed, std::int64_t seconds) {
+  double most = 0;
+  for (const double share : kRising) {
+    Window w;
+    HY_TRY_VOID(run.window(open_at(run, share * closed) + 1, seconds, w));
+    const double in_time = stored_in_time(run, w);
+    run.say(fmt::format(" rising     {:.0f}/s offered, {:.0f}/s stored in time",
+                        static_cast<double>(w.counts.due) / std::max(1.0, w.seconds), in_time));
+    most = std::max(most, in_time);
   }
   return most;
 }
@@ -146,24 +171,25 @@ Status run_overload(Run& run) {
   run.crew().command({{"do", "closed"}, {"outstanding", run.options().outstanding}});
   Window full;
   HY_TRY_VOID(run.window(second_now() + 1 + whole_seconds(run.options().warmup), length, full));
-  const double most = static_cast<double>(full.counts.stored) / std::max(1.0, full.seconds);
-  run.say(fmt::format(" saturation {:.0f} stored/s", most));
+  const double closed = static_cast<double>(full.counts.stored) / std::max(1.0, full.seconds);
+  run.say(fmt::format(" closed     {:.0f} stored/s in a closed loop", closed));
   Window calm;
-  HY_TRY_VOID(run.window(open_at(run, kCalmShare * most) + 2, kCalmSeconds, calm));
+  HY_TRY_VOID(run.window(open_at(run, kCalmShare * closed) + 2, kCalmSeconds, calm));
   const double calm_p99 = p99_of(calm, "delivered");
   const std::size_t first = out.points.size();
+  HY_TRY(const double most, saturation(run, closed, std::min(length, kRisingSeconds)));
+  run.say(fmt::format(" saturation {:.0f} stored/s of an even load", most));
   Window w;
   HY_TRY_VOID(run.window(open_at(run, kFactor * most), length, w));
-  const Histogram stored = run.meter().last_curves().stored;
   out.curves = run.meter().last_curves();
-  HY_TRY(out.extra["normal_after_s"], seconds_to_normal(run, kCalmShare * most, calm_p99));
-  const double seconds = std::max(1.0, w.seconds);
-  const double late = static_cast<double>(stored.count_above(static_cast<std::int64_t>(kUsefulUs)));
-  const double in_time = (static_cast<double>(stored.count()) - late) / seconds;
+  const double in_time = stored_in_time(run, w);
+  HY_TRY(out.extra["normal_after_s"], seconds_to_normal(run, kCalmShare * closed, calm_p99));
   out.extra["saturation_per_s"] = most;
-  out.extra["offered_per_s"] = static_cast<double>(w.counts.sent) / seconds;
+  out.extra["closed_loop_per_s"] = closed;
+  out.extra["offered_per_s"] = static_cast<double>(w.counts.sent) / std::max(1.0, w.seconds);
   out.extra["goodput_per_s"] = in_time;
   out.extra["goodput"] = most > 0 ? in_time / most : 0;
+  out.extra["goodput_to_closed_loop"] = closed > 0 ? in_time / closed : 0;
   out.extra["growth_mib"] = growth(out, first) / 1048576;
   out.extra["calm_p99_ms"] = calm_p99;
   out.windows.push_back(std::move(w));

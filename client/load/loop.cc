@@ -8,20 +8,6 @@
 #include "common/base/check.h"
 
 namespace hy::load {
-namespace {
-
-/// A turn is as long as its events take, 10–15 µs each, and what is due waits for its end: few
-/// enough that a schedule is kept within half a millisecond.
-constexpr std::size_t kEventsAtOnce = 32;
-
-/// What a busy generator waits at most between two looks. Without it tens of thousands of sends a
-/// second are as many sleeps and wake-ups, a tenth of two cores, which the servers pay for: a send
-/// to a thread that sleeps has to wake it. Counted in every latency, since that runs from the
-/// intended moment.
-constexpr std::chrono::microseconds kTurnDistance{250};
-
-}  // namespace
-
 Loop::Loop()
     : epoll_(::epoll_create1(EPOLL_CLOEXEC)), ready_(kEventsAtOnce), pacer_(kTurnDistance) {
   HY_CHECK(epoll_ >= 0);

@@ -132,9 +132,11 @@ void MqttSwarm::send_all() {
 
 void MqttSwarm::turn(std::chrono::milliseconds at_most) {
   send_all();
+  if (ready_ < load::Loop::kEventsAtOnce) pacer_.pace();
   std::array<epoll_event, 512> events;
   const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
                              static_cast<int>(at_most.count()));
+  ready_ = static_cast<std::size_t>(std::max(n, 0));
   for (int i = 0; i < n; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     auto& client = *static_cast<Client*>(event.data.ptr);

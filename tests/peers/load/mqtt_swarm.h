@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "client/load/loop.h"
+#include "common/base/turn_pacer.h"
 #include "tests/peers/load/gathered_io.h"
 #include "tests/peers/load/swarm.h"
 
@@ -40,6 +42,9 @@ class MqttSwarm : public Swarm {
   int port_;
   std::size_t first_client_;
   int epoll_;
+  /// As the clients of Hongyan: a peer's server is not billed for more wake-ups than ours.
+  ThreadPacer pacer_{load::Loop::kTurnDistance};
+  std::size_t ready_ = 0;  ///< in the last turn
   GatheredIo io_;
   std::vector<std::unique_ptr<Client>> clients_;
   std::vector<Client*> by_fd_;

@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 
@@ -229,9 +230,11 @@ void XmppSwarm::turn(std::chrono::milliseconds at_most) {
     dirty_.clear();
   };
   flush_all();
+  if (ready_ < load::Loop::kEventsAtOnce) pacer_.pace();
   std::array<epoll_event, 512> events;
   const int n = ::epoll_wait(epoll_, events.data(), static_cast<int>(events.size()),
                              static_cast<int>(at_most.count()));
+  ready_ = static_cast<std::size_t>(std::max(n, 0));
   for (int i = 0; i < n; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];
     auto& client = *static_cast<Client*>(event.data.ptr);
