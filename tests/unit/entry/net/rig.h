@@ -151,7 +151,10 @@ class Rig {
         hub_(logic, router, random_, hub_options),
         shard_(
             thread_.sockets(), [this](Shard::Task task) { thread_.post(std::move(task)); }, clock,
-            random_, gatekeeper_, metrics_, with_key(std::move(options)), [] {},
+            random_, gatekeeper_, metrics_, with_key(std::move(options)),
+            [this] {
+              if (on_wake_hub) on_wake_hub();
+            },
             [this] { soon_asked_ = true; }) {
     EXPECT_TRUE(thread_.start(shard_));
     hub_.on_logic_up(0);
@@ -276,6 +279,8 @@ class Rig {
       }
     }
   }
+  /// What the hub has said so far waits for the shard's next turn.
+  void hand_down() { shard_.give(hub_.down().front()); }
   /// The first task that waits for the I/O thread, and nothing after it.
   void one_turn() {
     context_.restart();
@@ -302,6 +307,7 @@ class Rig {
   FakeRouter router;
   ConnId last_conn;
   bool hold_soon = false;  ///< run() does not let Shard::kSoon pass
+  std::function<void()> on_wake_hub;
 
  private:
   ShardOptions with_key(ShardOptions options) {
