@@ -46,16 +46,14 @@ void Deliverer::start(Delivery delivery, Uid receiver, FirstResult on_result,
     if (on_ack) on_ack(false);
     return;
   }
-  const std::uint64_t id = ++last_id_;
-  const Number number = rows_.take();
-  Pending& row = rows_[number];
+  const std::uint64_t id = pending_.take();
+  Pending& row = pending_[id];
   row.delivery = std::move(delivery);
   row.tries = 0;
   row.results_due = 0;
   row.receiver = receiver;
   row.on_result = std::move(on_result);
   row.on_ack = std::move(on_ack);
-  index_.emplace(id, number);
   unanswered_.push_back({clock_.now() + options_.unanswered_after, id});
   send(id, row, *replica, row.delivery.targets, row.delivery.everyone != nullptr);
   sync_point("logic.after_deliver_before_result");
@@ -138,13 +136,13 @@ Targets Deliverer::unanswered_targets(const Pending& pending) {
 
 void Deliverer::on_results(std::size_t replica, std::uint64_t id,
                            std::span<const TargetResult> results) {
-  const auto it = index_.find(id);
-  if (it == index_.end()) {
+  Pending* const found = pending_.find(id);
+  if (found == nullptr) {
     metrics_.push_result_late();
     return;
   }
   sync_point("logic.result_before_taken");
-  Pending& pending = rows_[it->second];
+  Pending& pending = *found;
   if (pending.on_result) std::exchange(pending.on_result, {})();
   Targets unknown;
   bool is_acked = false;
@@ -171,24 +169,24 @@ void Deliverer::on_results(std::size_t replica, std::uint64_t id,
     unknown.push_back({r.uid, r.slot == 0 ? slots : 1U << (r.slot & 31U)});
   }
   if (is_acked && pending.on_ack) {
-    finish(it, true);
+    finish(id, true);
     return;
   }
   if (!unknown.empty() && pending.tries < kTriesMax) {
     for (const Target& still : unanswered_targets(pending)) unknown.push_back(still);
     retry_elsewhere(id, pending, unknown);
   }
-  if (is_settled(pending) && !pending.on_ack) finish(it, false);
+  if (is_settled(pending) && !pending.on_ack) finish(id, false);
 }
 
 void Deliverer::on_replica_down(std::size_t replica) {
   std::vector<std::uint64_t> lost;
-  for (const auto& [id, number] : index_) {
-    if (rows_[number].replica == replica) lost.push_back(id);
-  }
+  pending_.for_each([&](std::uint64_t id, const Pending& pending) {
+    if (pending.replica == replica) lost.push_back(id);
+  });
   std::ranges::sort(lost);  // ids rise with time: one conversation's messages keep their order
   for (const std::uint64_t id : lost) {
-    Pending& pending = rows_[index_.find(id)->second];
+    Pending& pending = pending_[id];
     if (pending.on_ack) {
       retry_elsewhere(id, pending, pending.delivery.targets);
     } else {
@@ -209,31 +207,28 @@ void Deliverer::tick() {
   while (!unanswered_.empty() && unanswered_.front().at <= now) {
     const Due due = unanswered_.front();
     unanswered_.pop_front();
-    const auto it = index_.find(due.id);
-    if (it == index_.end()) continue;
+    Pending* const pending = pending_.find(due.id);
+    if (pending == nullptr) continue;
     forgotten_.push_back({due.at - options_.unanswered_after + options_.forget_after, due.id});
-    Pending& pending = rows_[it->second];
     // A replica that knows how many results there will be lives, and says UNKNOWN in time.
-    if (!pending.is_resolved) retry_unanswered(due.id, pending);
+    if (!pending->is_resolved) retry_unanswered(due.id, *pending);
   }
   while (!forgotten_.empty() && forgotten_.front().at <= now) {
     const std::uint64_t id = forgotten_.front().id;
     forgotten_.pop_front();
-    const auto it = index_.find(id);
-    if (it == index_.end()) continue;
-    if (!is_settled(rows_[it->second])) metrics_.push_unanswered();
-    finish(it, false);
+    Pending* const pending = pending_.find(id);
+    if (pending == nullptr) continue;
+    if (!is_settled(*pending)) metrics_.push_unanswered();
+    finish(id, false);
   }
 }
 
-void Deliverer::finish(Index::iterator it, bool acked) {
-  const Number number = it->second;
-  index_.erase(it);
-  Pending& row = rows_[number];
+void Deliverer::finish(std::uint64_t id, bool acked) {
+  Pending& row = pending_[id];
   auto on_ack = std::exchange(row.on_ack, {});
   row.on_result = {};
   row.delivery = {};
-  rows_.release(number);
+  pending_.release(id);
   if (on_ack) on_ack(acked);
 }
 

@@ -5,8 +5,8 @@
 #include <optional>
 #include <span>
 
-#include "common/flat/flat_map.h"
-#include "common/flat/slab.h"
+#include "common/flat/slot_map.h"
+#include "common/flat/small_vector.h"
 #include "logic/ports/router_port.h"
 
 namespace hy::logic {
@@ -44,7 +44,7 @@ class Deliverer {
   [[nodiscard]] std::optional<MonoTime> due() const;
   void tick();
 
-  [[nodiscard]] std::size_t pending() const { return index_.size(); }
+  [[nodiscard]] std::size_t pending() const { return pending_.size(); }
   /// No replica is READY: pushes may be missing, so devices are asked to poll.
   [[nodiscard]] bool pushes_may_be_missing() const;
 
@@ -64,8 +64,6 @@ class Deliverer {
     MonoTime at{};
     std::uint64_t id = 0;
   };
-  using Number = Slab<Pending>::Number;
-  using Index = FlatMap<std::uint64_t, Number>;
 
   void start(Delivery delivery, Uid receiver, FirstResult on_result,
              std::move_only_function<void(bool)> on_ack);
@@ -79,15 +77,13 @@ class Deliverer {
   [[nodiscard]] static Targets unanswered_targets(const Pending& pending);
   void count_results(std::size_t replica, Pending& pending, const TargetResult& result);
   [[nodiscard]] static bool is_settled(const Pending& pending);
-  void finish(Index::iterator it, bool acked);
+  void finish(std::uint64_t id, bool acked);
 
   RouterPort& router_;
   const Clock& clock_;
   Metrics& metrics_;
   Options options_;
-  std::uint64_t last_id_ = 0;
-  Slab<Pending> rows_;
-  Index index_;                 ///< id -> row
+  SlotMap<Pending> pending_;    ///< by delivery
   std::deque<Due> unanswered_;  ///< ascending: one constant delay each
   std::deque<Due> forgotten_;   ///< those that were still here then
 };

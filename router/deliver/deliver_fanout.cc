@@ -129,11 +129,8 @@ void DeliverFanout::forward(LogicId logic, const Delivery& delivery, std::span<c
   const Millis stated{delivery.remaining_ms};
   const Millis left =
       stated.count() == 0 ? rules_.deadline_default : std::min(stated, rules_.deadline_max);
-  const std::uint64_t id = ++last_forward_;
-  entries_.forward(entry, id, delivery, conns_);
-  sync_point("router.after_forward_before_result");
-  const Number number = rows_.take();
-  Pending& row = rows_[number];
+  const std::uint64_t id = pending_.take();
+  Pending& row = pending_[id];
   row.logic = logic;
   row.delivery_id = delivery.id;
   row.entry = entry;
@@ -144,15 +141,10 @@ void DeliverFanout::forward(LogicId logic, const Delivery& delivery, std::span<c
   row.ack_deadline = now + std::max(left, rules_.ack_wait);
   row.legs.clear();
   for (const Found& f : legs) row.legs.push_back(f.leg);
-  index_.emplace(id, number);
+  entries_.forward(entry, id, delivery, conns_);
+  sync_point("router.after_forward_before_result");
   if (!wheel_) wheel_.emplace(now);
   wheel_->add(id, row.deadline);
-}
-
-void DeliverFanout::release(std::uint64_t id) {
-  const auto it = index_.find(id);
-  rows_.release(it->second);
-  index_.erase(it);
 }
 
 /// "Gone" of a connection that the row does not name any more says nothing about the user.
@@ -168,19 +160,19 @@ DeliverResult DeliverFanout::true_result(const Pending& pending, const Leg& leg,
 void DeliverFanout::on_results(EntryId entry, std::uint64_t id,
                                std::span<const ConnOutcome> outcomes, MonoTime now) {
   link_.observe(now);
-  const auto found = index_.find(id);
-  if (found == index_.end() || rows_[found->second].entry != entry) {
+  Pending* const found = pending_.find(id);
+  if (found == nullptr || found->entry != entry) {
     stats_.results_late += outcomes.size();
     return;
   }
-  Pending& pending = rows_[found->second];
+  Pending& pending = *found;
   outcomes_.clear();
   pending.brief ? take_brief(pending, outcomes) : take_each(pending, outcomes);
   const LogicId logic = pending.logic;
   const std::uint64_t delivery_id = pending.delivery_id;
   const bool is_over =
       pending.brief ? pending.open == 0 : std::ranges::all_of(pending.legs, &Leg::over);
-  if (is_over) release(id);
+  if (is_over) pending_.release(id);
   sync_point("router.result_before_logic");
   if (!outcomes_.empty()) logics_.results(logic, delivery_id, outcomes_);
 }
@@ -255,13 +247,13 @@ void DeliverFanout::fail_unanswered(Pending& pending) {
 
 void DeliverFanout::on_entry_lost(EntryId entry) {
   std::vector<std::uint64_t> lost;
-  for (const auto& [id, number] : index_) {
-    if (rows_[number].entry == entry) lost.push_back(id);
-  }
-  std::ranges::sort(lost);  // the table's order differs from run to run
+  pending_.for_each([&](std::uint64_t id, const Pending& pending) {
+    if (pending.entry == entry) lost.push_back(id);
+  });
+  std::ranges::sort(lost);  // ids rise with time
   for (const std::uint64_t id : lost) {
-    fail_unanswered(rows_[index_.find(id)->second]);
-    release(id);
+    fail_unanswered(pending_[id]);
+    pending_.release(id);
   }
 }
 
@@ -270,15 +262,15 @@ void DeliverFanout::expire(MonoTime now) {
   expired_.clear();
   wheel_->due(now, expired_);
   for (const std::uint64_t id : expired_) {
-    const auto found = index_.find(id);
-    if (found == index_.end()) continue;
-    Pending& pending = rows_[found->second];
+    Pending* const found = pending_.find(id);
+    if (found == nullptr) continue;
+    Pending& pending = *found;
     fail_unanswered(pending);
     const bool waits_for_ack = !std::ranges::all_of(pending.legs, &Leg::over);
     if (waits_for_ack && now < pending.ack_deadline) {
       wheel_->add(id, pending.ack_deadline);
     } else {
-      release(id);
+      pending_.release(id);
     }
   }
 }

@@ -5,8 +5,7 @@
 #include <span>
 #include <vector>
 
-#include "common/flat/flat_map.h"
-#include "common/flat/slab.h"
+#include "common/flat/slot_map.h"
 #include "common/flat/small_vector.h"
 #include "common/flow/deadline_wheel.h"
 #include "router/lease/lease_table.h"
@@ -63,7 +62,7 @@ class DeliverFanout {
   /// Deadlines; call at least every LeaseRules::tick.
   void expire(MonoTime now);
   [[nodiscard]] std::vector<PlacedAnswer> query(std::span<const Uid> uids, MonoTime now);
-  [[nodiscard]] std::size_t pending() const { return index_.size(); }
+  [[nodiscard]] std::size_t pending() const { return pending_.size(); }
 
  private:
   enum class Standing : std::uint8_t { kNone, kUnknown, kLive };
@@ -90,8 +89,6 @@ class DeliverFanout {
     std::size_t place = 0;  ///< in the order of the targets
     Leg leg;
   };
-  using Number = Slab<Pending>::Number;
-
   [[nodiscard]] Standing judge(const Row& row, MonoTime now) const;
   void resolve(const Target& target, MonoTime now);
   void forward(LogicId logic, const Delivery& delivery, std::span<const Found> legs, MonoTime now);
@@ -102,7 +99,6 @@ class DeliverFanout {
   void answer_brief(LogicId logic, std::uint64_t delivery_id);
   void take_each(Pending& pending, std::span<const ConnOutcome> outcomes);
   void take_brief(Pending& pending, std::span<const ConnOutcome> outcomes);
-  void release(std::uint64_t id);
 
   FanoutRules rules_;
   const PlacementTable& table_;
@@ -111,10 +107,8 @@ class DeliverFanout {
   EntryPort& entries_;
   LogicPort& logics_;
   RouterStats& stats_;
-  Slab<Pending> rows_;
-  FlatMap<std::uint64_t, Number> index_;  ///< forward -> row
+  SlotMap<Pending> pending_;  ///< by forward
   std::optional<flow::DeadlineWheel> wheel_;
-  std::uint64_t last_forward_ = 0;
   // Of the call that runs now; kept for their memory.
   std::vector<Found> found_;
   std::vector<ConnId> conns_;

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "common/flat/slab.h"
+#include "common/flat/slot_map.h"
 #include "common/flat/small_vector.h"
 
 namespace hy {
@@ -40,20 +40,39 @@ TEST(RecyclerTest, WhatLivesAtOnceLiesApart) {
   }
 }
 
-TEST(SlabTest, ReleasedNumbersComeAgainAndObjectsStay) {
-  Slab<std::string> slab;
-  const auto one = slab.take();
-  const auto two = slab.take();
-  std::string* const first = &slab[one];
-  slab[one] = "one";
-  slab[two] = "two";
-  for (int i = 0; i < 1'000; ++i) static_cast<void>(slab.take());
-  EXPECT_EQ(&slab[one], first);
-  EXPECT_EQ(slab[two], "two");
-  EXPECT_EQ(slab.size(), 1'002U);
-  slab.release(two);
-  EXPECT_EQ(slab.size(), 1'001U);
-  EXPECT_EQ(slab.take(), two);
+TEST(SlotMapTest, PlacesComeAgainIdsDoNotAndObjectsStay) {
+  SlotMap<std::string> map;
+  const auto one = map.take();
+  const auto two = map.take();
+  std::string* const first = &map[one];
+  map[one] = "one";
+  map[two] = "two";
+  auto last = two;
+  for (int i = 0; i < 1'000; ++i) {
+    const auto id = map.take();
+    EXPECT_GT(id, last);
+    last = id;
+  }
+  EXPECT_EQ(map.find(one), first);
+  EXPECT_EQ(map[two], "two");
+  EXPECT_EQ(map.size(), 1'002U);
+  std::string* const place = map.find(two);
+  map.release(two);
+  EXPECT_EQ(map.size(), 1'001U);
+  EXPECT_EQ(map.find(two), nullptr);
+  const auto again = map.take();
+  EXPECT_EQ(map.find(again), place) << "with what it owned";
+  EXPECT_GT(again, last);
+  EXPECT_EQ(map.find(two), nullptr) << "an old id does not find the new object";
+  map.release(again);
+  EXPECT_EQ(map.find(0), nullptr);
+  EXPECT_EQ(map.find(~std::uint64_t{0}), nullptr);
+  std::size_t seen = 0;
+  map.for_each([&](SlotMap<std::string>::Id id, const std::string& object) {
+    EXPECT_EQ(map.find(id), &object);
+    ++seen;
+  });
+  EXPECT_EQ(seen, map.size());
 }
 
 TEST(SmallVectorTest, KeepsItsFirstElementsInItself) {
