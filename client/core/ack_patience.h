@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 
@@ -21,9 +22,14 @@ struct AckTerms {
 /// of an acknowledgement. No clock, no I/O.
 class AckPatience {
  public:
+  /// Nobody is to wait longer for a receipt, whatever a server allows.
+  static constexpr Millis kWithinMax{1'000};
+
   AckPatience() = default;
   /// Of a new connection.
-  explicit AckPatience(const AckTerms& terms) : terms_(terms) {}
+  explicit AckPatience(const AckTerms& terms) : terms_(terms) {
+    terms_.within = std::min(terms.within, kWithinMax);
+  }
 
   /// A push has come whose body has so many bytes.
   void pushed(MonoTime now, std::size_t body_bytes) {

@@ -17,8 +17,6 @@ namespace v1 = hy::client::v1;
 constexpr std::uint64_t kNumberMax = std::numeric_limits<std::int64_t>::max();
 constexpr std::size_t kAddressesMax = 32;
 constexpr std::size_t kAddressBytesMax = 108;
-// Nobody is to wait longer for a receipt, whatever a server allows.
-constexpr Millis kAckWithinMax{1'000};
 
 template <class T>
 Result<T> parse(ByteView body) {
@@ -135,7 +133,7 @@ Result<LoginAnswered> decode_login(ByteView body) {
   out.clock_steps = answer.clock_steps();
   out.entries = addresses(answer.entries());
   out.registration_partial = answer.registration_partial();
-  out.ack = {.within = std::min(millis(answer.ack_within_ms()), kAckWithinMax),
+  out.ack = {.within = millis(answer.ack_within_ms()),
              .owed_max = answer.ack_owed_max(),
              .bytes_max = answer.ack_owed_bytes_max()};
   return out;

@@ -27,6 +27,14 @@ TEST(AckPatience, AnEntryThatSaysNothingIsAnsweredAtOnce) {
   }
 }
 
+TEST(AckPatience, NobodyWaitsLongerThanASecondWhateverTheEntryAllows) {
+  AckPatience p({.within = Millis{600'000}, .owed_max = 8, .bytes_max = 1'000});
+  p.pushed(at(0), 10);
+  p.sent();
+  p.pushed(at(100), 10);
+  EXPECT_EQ(p.due(), at(1'100));
+}
+
 TEST(AckPatience, WhatComesAloneIsAcknowledgedAtOnce) {
   AckPatience p = patience();
   p.pushed(at(0), 10);
