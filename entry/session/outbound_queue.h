@@ -44,8 +44,8 @@ class OutboundQueue {
   }
   /// A notification. Ephemeral ones are dropped first (from half full), and without a hint.
   Push offer_push(OutFrame frame, bool ephemeral, const QueueLimits& limits);
-  /// The connection is about to end: what the device finds by SYNC when it comes back does not stand
-  /// before the word that says why.
+  /// The connection is about to end: what the device finds by SYNC when it comes back does not
+  /// stand before the word that says why.
   void drop_waiting_pushes();
   /// The push window was full: the same as a full queue.
   void drop_push();
