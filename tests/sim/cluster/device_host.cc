@@ -20,6 +20,19 @@ constexpr Millis kStoreAgain{1'000};
 constexpr Millis kAnswerWithin{8'000};
 constexpr std::uint32_t kTicksAtOnceMax = 200;
 
+/// What a device writes in one turn: on a narrow link the server sees its beginning long before its
+/// end, as TCP's segments come.
+void send_pieces(Connection& connection, Bytes bytes) {
+  constexpr std::size_t kSegment = 1'448;
+  const std::size_t piece = connection.is_narrow() ? kSegment : bytes.size();
+  for (std::size_t at = 0; at < bytes.size(); at += piece) {
+    Packet packet;
+    packet.bytes = bytes.substr(at, piece);
+    packet.size = packet.bytes.size();
+    connection.send(Connection::kDialler, std::move(packet));
+  }
+}
+
 }  // namespace
 
 /// One connection of the device.
@@ -173,11 +186,8 @@ void DeviceHost::act(client::Turn& turn) {
     } else if (auto* send = std::get_if<client::SendBytes>(&action)) {
       const auto at = wires_.find(send->attempt);
       if (at == wires_.end()) continue;
-      Packet packet;
-      packet.size = send->bytes.size();
-      packet.bytes = std::move(send->bytes);
       Wire& wire = *at->second;
-      wire.connection->send(Connection::kDialler, std::move(packet));
+      send_pieces(*wire.connection, std::move(send->bytes));
       if (wire.last_whole == 0 && wire.connection->is_corrupted(Connection::kDialler))
         wire.last_whole = recorder_.last_asked();
     } else if (const auto* close = std::get_if<client::CloseConnection>(&action)) {

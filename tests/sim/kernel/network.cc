@@ -44,6 +44,10 @@ bool Connection::has_room(Side side) const {
   return room(side) > 0;
 }
 
+bool Connection::is_narrow() const {
+  return network_.quality(*sides_[0].node, *sides_[1].node).bytes_per_second > 0;
+}
+
 void Connection::send(Side side, Packet packet) {
   if (!sides_[side].open || sides_[side].fin_sent || is_dead_here()) return;
   if (network_.on_batch && packet.message != nullptr)

@@ -72,6 +72,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   /// Nothing of `side` arrives before this.
   void not_before(Side side, MonoTime at) { sides_[side].last_due = at; }
   void send(Side side, Packet packet);
+  /// Its bandwidth is bound.
+  [[nodiscard]] bool is_narrow() const;
   [[nodiscard]] bool has_room(Side side) const;
   [[nodiscard]] std::size_t room(Side side) const;
   /// FIN after what was sent; this end hears nothing more.
