@@ -122,12 +122,14 @@ constexpr std::array kProperties{
              .min = "1m",
              .max = "90d",
              .sentence = "Life of the token that a password login gives."},
-    Property{.key = "logic.grant_life",
-             .kind = Kind::kDuration,
-             .fallback = "10m",
-             .min = "10s",
-             .max = "1h",
-             .sentence = "How long an entry may act for a session without a renewal by PING."},
+    Property{
+        .key = "logic.grant_life",
+        .kind = Kind::kDuration,
+        .fallback = "10m",
+        .min = "10s",
+        .max = "1h",
+        .sentence =
+            "How long an entry may act for a session without a renewal, at least 2.5 heartbeats."},
     Property{.key = "logic.deadline",
              .kind = Kind::kDuration,
              .fallback = "3s",
@@ -207,6 +209,19 @@ RateLimit limit_of(const config::Values& values, std::string_view key) {
 
 std::span<const config::Property> properties() {
   return kProperties;
+}
+
+Status check_together(const config::Values& values) {
+  const Millis heartbeat =
+      std::max(values.duration("logic.heartbeat"), values.duration("logic.heartbeat_phone"));
+  // An entry bears so much silence (entry/session/heartbeat.h); the word that ends it renews the
+  // grant, and needs one that holds.
+  const Millis silence = heartbeat * 5 / 2;
+  if (values.duration("logic.grant_life") >= silence) return {};
+  return fail(Errc::kConfigOutOfBounds,
+              "logic.grant_life must be at least 2.5 times logic.heartbeat and "
+              "logic.heartbeat_phone, which is " +
+                  std::to_string(silence.count() / 1'000) + "s");
 }
 
 Rates::Limits rate_limits(const config::Values& values) {

@@ -304,6 +304,7 @@ void Node::Impl::dial(config::Role role, std::string_view method, Owner& owner,
 }
 
 Status Node::Impl::open() {
+  HY_TRY_VOID(check_together(start.values));
   dial(config::Role::kDas, kDasMethod, das, das_links);
   dial(config::Role::kRouter, kRouterMethod, router, router_links);
   rpc::ServerOptions options;

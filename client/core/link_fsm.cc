@@ -413,14 +413,16 @@ void LinkFsm::lost(Turn& turn, MonoTime now, const Error& why) {
   if (had_connection && !was_open) reconnect_.rotate(1);
   close_all(turn);
   if (was_open) user_.on_down(turn, now);
-  if (move_at_ != kNever) {
-    // Asked to move: the place in time was drawn already.
-    next_try_ = std::max(now, move_at_);
-    move_at_ = kNever;
+  // Asked to move: the place in time was drawn already.
+  const MonoTime asked = std::exchange(move_at_, kNever);
+  if (asked <= now) {
+    next_try_ = now;
     set_state(turn, LinkState::kMoving, error_text(why.code, why.detail));
     return;
   }
-  const Millis wait = reconnect_.next_wait(now, was_open, storm_window_, why.retry_after, random_);
+  Millis wait = reconnect_.next_wait(now, was_open, storm_window_, why.retry_after, random_);
+  // Lost before that: nobody is away for longer than a loss alone would make it.
+  if (asked != kNever) wait = std::min(wait, std::chrono::ceil<Millis>(asked - now));
   next_try_ = now + wait;
   set_state(turn, LinkState::kBackingOff,
             error_text(why.code, why.detail) + "; next try in " + seconds_text(wait));

@@ -102,7 +102,7 @@ void Hub::on_reply(std::uint32_t logic, LogicReply reply, MonoTime now) {
     return;
   }
   if (command->is_second_try && command->session) say_what_is_known(reply.answer);
-  if (command->type == inner_type::kPing) reply.answer.renewed = reply.session_opened;
+  reply.answer.renewed = std::move(reply.session_opened);  // not only PING's: it may send none
   if (command->type == inner_type::kLogout && (reply.answer.flags & kFlagRefused) == 0) {
     reply.answer.close = true;
   }

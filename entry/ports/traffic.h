@@ -123,7 +123,7 @@ struct Answer {
   bool close = false;        ///< close after sending
   Errc close_why = Errc::kOk;
   bool no_compress = false;
-  std::optional<Session> renewed;  ///< answer to PING with a fresh grant
+  std::optional<Session> renewed;  ///< with a fresh grant
 };
 
 /// A login that is registered: the connection is open from now on.

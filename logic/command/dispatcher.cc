@@ -32,7 +32,8 @@ void Dispatcher::dispatch(RequestContext context, std::string_view body) {
       p_.metrics.grant_refused();
       return request->refuse(RefusalBody{.code = Errc::kGrantInvalid}, Errc::kGrantInvalid);
     }
-    if (p_.grants.wants_renewal(*c.session, now_s)) {
+    // By a PING always: the next one may come as late as the entry bears silence.
+    if (row->number == hy::client::v1::PING || p_.grants.wants_renewal(*c.session, now_s)) {
       SessionInfo renewed = *c.session;
       p_.grants.give(renewed, c.entry, c.conn, now_s);
       request->renew(std::move(renewed));

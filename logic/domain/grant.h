@@ -16,7 +16,8 @@ namespace hy::logic {
 /// bytes for the same facts are then compared and not computed again.
 class Grants {
  public:
-  /// token_seed: 32 bytes. life: how long a grant holds; renewed when less than half of it is left.
+  /// token_seed: 32 bytes. life: how long a grant holds; renewed by each PING, and by any command
+  /// when less than half of it is left.
   Grants(const Secret& token_seed, std::chrono::seconds life);
 
   /// Sets expiry and grant of `session`.

@@ -124,11 +124,11 @@ void draw_settings(Plan& plan, Draw& draw) {
   const auto number = [&draw](std::initializer_list<std::uint64_t> list) {
     return std::to_string(draw.one_of<std::uint64_t>(list));
   };
-  const std::string heartbeat = number({3, 6, 10, 15}) + "s";
-  s["logic.heartbeat"] = heartbeat;
-  s["logic.heartbeat_phone"] = heartbeat;
+  const auto heartbeat = draw.one_of<std::uint64_t>({3, 6, 10, 15});
+  s["logic.heartbeat"] = s["logic.heartbeat_phone"] = std::to_string(heartbeat) + "s";
   s["logic.storm_window"] = number({0, 500, 2'000}) + "ms";
-  s["logic.grant_life"] = number({30, 60, 600}) + "s";
+  const auto grant_life = draw.one_of<std::uint64_t>({30, 60, 600});
+  s["logic.grant_life"] = std::to_string(std::max(grant_life, heartbeat * 5 / 2 + 1)) + "s";
   s["logic.pairs_cached"] = "1k";
   s["logic.rate_users"] = "1k";
   s["logic.trace_messages"] = "1k";

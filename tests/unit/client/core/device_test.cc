@@ -472,6 +472,17 @@ TEST_F(DeviceTest, GoawayMovesAfterARandomWaitAndLosesNothing) {
                                   [](const auto& s) { return s.first == LinkState::kMoving; }));
 }
 
+TEST_F(DeviceTest, WhoLosesTheConnectionBeforeItsMoveIsNotAwayUntilThen) {
+  auto bob = online("bob", [](DeviceSettings& s) { s.link.entries = {"entry-a", "entry-b"}; });
+  world.server.goaway(kBob, 3'600'000);
+  world.run_for(Millis{10});
+  ASSERT_EQ(bob->device().link().state(), LinkState::kMoving);
+  world.server.close_all();
+  world.run_for(Millis{20'000});
+  EXPECT_EQ(bob->device().link().state(), LinkState::kOnline);
+  EXPECT_EQ(bob->device().link().entry(), "entry-b");
+}
+
 TEST_F(DeviceTest, ARaceIsWonByTheOneThatAnswers) {
   auto bob =
       make("bob", [](DeviceSettings& s) { s.link.entries = {"dead-a", "dead-b", "entry-c"}; });

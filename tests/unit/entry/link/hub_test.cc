@@ -108,20 +108,23 @@ TEST(Hub, ClosingAnOlderConnectionLeavesTheNewerRow) {
   EXPECT_EQ(b.hub.counts().displaced, 1U);
 }
 
-TEST(Hub, PingRenewsOnlyTheGrant) {
-  Bench b;
-  const ConnId conn = make_conn_id(0, 1, 1);
-  b.command(conn, inner_type::kPing);
-  b.hub.step(at(250));
-  LogicReply reply;
-  reply.id = b.logic.forwarded.back().id;
-  reply.answer.type = 0x8003;
-  reply.session_opened = session_of(1, {1, 1});
-  b.hub.on_reply(0, std::move(reply), at(1));
-  ASSERT_EQ(b.hub.down()[0].answers.size(), 1U);
-  EXPECT_TRUE(b.hub.down()[0].answers[0].renewed.has_value());
-  EXPECT_TRUE(b.hub.down()[0].opened.empty());
-  EXPECT_EQ(b.hub.routers().placements().live_rows(), 0U);
+TEST(Hub, AnyAnswerRenewsTheGrantAndOpensNothing) {
+  // A client that writes all the time need not send PING.
+  for (const std::uint16_t type : {inner_type::kPing, std::uint16_t{0x0101}}) {
+    Bench b;
+    const ConnId conn = make_conn_id(0, 1, 1);
+    b.command(conn, type);
+    b.hub.step(at(250));
+    LogicReply reply;
+    reply.id = b.logic.forwarded.back().id;
+    reply.answer.type = type | inner_type::kAnswerBit;
+    reply.session_opened = session_of(1, {1, 1});
+    b.hub.on_reply(0, std::move(reply), at(1));
+    ASSERT_EQ(b.hub.down()[0].answers.size(), 1U);
+    EXPECT_TRUE(b.hub.down()[0].answers[0].renewed.has_value()) << type;
+    EXPECT_TRUE(b.hub.down()[0].opened.empty());
+    EXPECT_EQ(b.hub.routers().placements().live_rows(), 0U);
+  }
 }
 
 TEST(Hub, PingsWaitForEachOtherAndNobodyWaitsForThem) {

@@ -101,14 +101,26 @@ TEST_F(DispatcherTest, GrantOfAnotherEntryOrConnectionIsRefusedAndCloses) {
   EXPECT_EQ(ask(session), Errc::kGrantInvalid);
 }
 
-TEST_F(DispatcherTest, GrantExpiresAndIsRenewedAfterHalfItsLife) {
+TEST_F(DispatcherTest, EveryPingRenewsTheGrant) {
+  const SessionInfo session = bench.session_of(kAlice);
+  bench.clock.advance(std::chrono::seconds{5});
+  const std::uint64_t id = bench.ask(pb::PING, {}, session);
+  take(bench.log.counters).answer({0});
+  ASSERT_TRUE(bench.answer_to(id)->session_opened);
+  EXPECT_EQ(bench.answer_to(id)->session_opened->grant_expires_s, bench.now_s() + 600)
+      << "a device that is silent for as long as the entry bears it finds it in force";
+}
+
+TEST_F(DispatcherTest, GrantExpiresAndIsRenewedByAnyCommandAfterHalfItsLife) {
   SessionInfo session = bench.session_of(kAlice);
-  std::uint64_t id = bench.ask(pb::PING, {}, session);
-  take(bench.log.counters).answer({0});
-  EXPECT_FALSE(bench.answer_to(id)->session_opened);
+  const auto look_up = [&] {
+    const std::uint64_t id = bench.ask(pb::USER_LOOKUP, lookup(), session);
+    take(bench.accounts.finds).answer({});
+    return id;
+  };
+  EXPECT_FALSE(bench.answer_to(look_up())->session_opened);
   bench.clock.advance(std::chrono::seconds{301});
-  id = bench.ask(pb::PING, {}, session);
-  take(bench.log.counters).answer({0});
+  const std::uint64_t id = look_up();
   ASSERT_TRUE(bench.answer_to(id)->session_opened);
   const SessionInfo renewed = *bench.answer_to(id)->session_opened;
   EXPECT_EQ(renewed.grant_expires_s, bench.now_s() + 600);
