@@ -64,8 +64,9 @@ struct Connection {
   std::uint32_t accepted_ms = 0;
   std::uint32_t heard_ms = 0;
   std::uint32_t heartbeat_ms = 0;
-  std::uint32_t since_ms = 0;  ///< blocked or closing since
-  std::uint32_t due_ms = 0;    ///< when its timer fires
+  std::uint32_t since_ms = 0;          ///< blocked or closing since
+  std::uint32_t due_ms = 0;            ///< when its timer fires
+  std::uint32_t patient_since_ms = 0;  ///< when what waits for company came
   PushNumber next_push{1};
   RoundTrip round_trip{};
   RateMeter frames{};

@@ -21,13 +21,14 @@ class PatientLine {
   [[nodiscard]] std::size_t size() const { return line_.size(); }
   [[nodiscard]] bool empty() const { return line_.empty(); }
 
-  /// Calls `go` for each whose patience has ended by `now_ms`, or for all. A connection that has
-  /// been flushed in the meantime is still in line: whoever is called looks.
+  /// Calls go(connection, since when) for each whose patience has ended by `now_ms`, or for all. A
+  /// connection that has been flushed in the meantime is still in line: whoever is called looks
+  /// whether what waits there now has waited since then.
   template <class Go>
   void release(std::uint32_t now_ms, bool all, Go&& go) {
     // Milliseconds wrap around after 49 days: only their distance counts.
     while (!line_.empty() && (all || now_ms - line_.front().since_ms >= patience_ms_)) {
-      go(line_.front().conn);
+      go(line_.front().conn, line_.front().since_ms);
       line_.pop_front();
     }
   }

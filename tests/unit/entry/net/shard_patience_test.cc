@@ -84,6 +84,24 @@ TEST(ShardPatience, OnABusyShardAReceiptWaitsLessAndTakesTheOkAlong) {
   EXPECT_TRUE(rig.others[8]->receive().empty());
 }
 
+TEST(ShardPatience, APlaceInLineIsThatOfTheFrameThatTookItAlone) {
+  Busy rig;
+  const auto receipt = [&rig](std::uint64_t id) {
+    rig.push(rig.conns[7], {.id = id, .ephemeral = true, .type = inner_type::kReceipt});
+    rig.run();
+  };
+  receipt(900);
+  rig.push(rig.conns[7], {.id = 901, .seq = 2});
+  rig.run();
+  EXPECT_EQ(rig.others[7]->receive().size(), 3U) << "company";
+  rig.pass(Shard::kReceiptPatience / 2);
+  receipt(902);
+  rig.pass(Shard::kReceiptPatience / 2);
+  EXPECT_TRUE(rig.others[7]->receive().empty()) << "it has waited for half of its patience";
+  rig.pass(Shard::kReceiptPatience / 2);
+  EXPECT_EQ(rig.others[7]->receive().size(), 1U);
+}
+
 TEST(ShardPatience, OnABusyShardResultsOfPushesThatWentWellAreGathered) {
   Busy rig;
   rig.router_follows();

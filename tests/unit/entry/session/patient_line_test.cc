@@ -11,7 +11,7 @@ struct Line {
   PatientLine line{Millis{50}};
   std::vector<std::uint64_t> gone;
   void release(std::uint32_t now_ms, bool all = false) {
-    line.release(now_ms, all, [this](ConnId conn) { gone.push_back(conn.value()); });
+    line.release(now_ms, all, [this](ConnId conn, std::uint32_t) { gone.push_back(conn.value()); });
   }
 };
 
