@@ -79,7 +79,8 @@ Status App::start() {
   HY_TRY_VOID(lists_.start());
   node_.open([this] { on_name_taken(); });
   loop_thread_ = std::thread([this] { node_.loop().run(); });
-  io_.start([this](std::size_t i) { shard_threads_[i]->pace(); });
+  if (io_.size() == 1) guest_.emplace(io_, *shard_threads_[0], node_.loop(), node_.metrics());
+  io_.start([this](std::size_t i) { guest_ ? guest_->after_turn() : shard_threads_[i]->pace(); });
   return start_listeners();
 }
 

@@ -19,6 +19,7 @@
 #include "entry/net/access_files.h"
 #include "entry/net/shard_thread.h"
 #include "entry/node.h"
+#include "entry/turn_guest.h"
 
 namespace hy::entry {
 
@@ -73,6 +74,7 @@ class App final : private ShardThreads {
   std::vector<std::unique_ptr<ShardThread>> shard_threads_;  ///< one for each I/O thread
   Node node_;
   AccessFiles lists_;
+  std::optional<TurnGuest> guest_;  ///< where there is one I/O thread
   std::thread loop_thread_;
   std::vector<net::Listener> listeners_;
   std::atomic<bool> draining_{false};

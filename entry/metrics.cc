@@ -155,6 +155,8 @@ Metrics::Metrics(obs::Registry& r)
                            "the log.",
                            {{"result", "bad"}})),
       drain_active_(r.gauge("hy_drain_active", "1 while this daemon empties itself.")),
+      guest_active_(r.gauge("hy_entry_guest_active",
+                            "1 while the I/O thread runs the turns of the stream loop too.")),
       placements_(r.gauge("hy_entry_placements",
                           "Sessions that this entry has registered with the routers. Differs for "
                           "long from open connections: look at the router links.")),

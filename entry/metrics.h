@@ -39,6 +39,7 @@ class Metrics {
   void bytes_out(std::uint64_t n) { bytes_out_.add(n); }
   void send_call() { send_calls_.add(1); }
   void drain_active(bool active) { drain_active_.set(active ? 1 : 0); }
+  void guest_active(bool active) { guest_active_.set(active ? 1 : 0); }
   void connections_limit(std::int64_t n) { connections_limit_.set(n); }
   void access_reloaded(bool ok) { (ok ? lists_ok_ : lists_bad_).add(1); }
   /// What the hub counted; from the loop, once a second.
@@ -94,6 +95,7 @@ class Metrics {
   obs::Counter& lists_ok_;
   obs::Counter& lists_bad_;
   obs::Gauge& drain_active_;
+  obs::Gauge& guest_active_;
   obs::Gauge& placements_;
   obs::Gauge& in_flight_;
   obs::Gauge& live_replicas_;

@@ -31,8 +31,12 @@ class TurnPacer {
       : distance_max_(distance_max) {}
   [[nodiscard]] bool is_window_over(MonoTime now) const { return now - window_began_ >= kWindow; }
   /// `cpu`: what the thread has used so far; `work`: pieces done in the window that is over, 0
-  /// where they are not counted. Only when the window is over.
-  void begin_window(MonoTime now, std::chrono::nanoseconds cpu, std::size_t work);
+  /// where they are not counted; `full_share`: in place of kFullShare. Only when the window is
+  /// over.
+  void begin_window(MonoTime now, std::chrono::nanoseconds cpu, std::size_t work,
+                    double full_share = kFullShare);
+  /// What the thread had used when this window began.
+  [[nodiscard]] std::chrono::nanoseconds used() const { return cpu_then_; }
   /// How long to wait from `now` on, when the last turn began at `turn_began`. 0: not at all.
   [[nodiscard]] std::chrono::nanoseconds pause(MonoTime turn_began, MonoTime now) const;
 
@@ -50,12 +54,17 @@ class ThreadPacer {
       : pacer_(distance_max) {}
   /// At the end of a turn that did so many pieces of work. Sleeps, rather than waits for what is
   /// ready: nothing of it is to be taken up before the time.
-  void pace(std::size_t work = 0);
+  void pace(std::size_t work = 0, double full_share = TurnPacer::kFullShare);
+  /// How long pace() has slept in all.
+  [[nodiscard]] std::chrono::nanoseconds paused() const { return paused_; }
+  /// CPU of the thread in all, as of the last window.
+  [[nodiscard]] std::chrono::nanoseconds used() const { return pacer_.used(); }
 
  private:
   TurnPacer pacer_;
   MonoTime turn_began_{};
   std::size_t work_ = 0;
+  std::chrono::nanoseconds paused_{0};
 };
 
 }  // namespace hy

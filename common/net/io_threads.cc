@@ -36,11 +36,16 @@ void IoThreads::start(TurnOver turn_over) {
     threads_.emplace_back([this, i] {
       pthread_setname_np(pthread_self(), ("hy-io-" + std::to_string(i)).c_str());
       while (contexts_[i].run_one() > 0) {
-        for (int more = 0; more < kHandlersPerTurn && contexts_[i].poll_one() > 0; ++more) {
-        }
+        turn_without_waiting(i);
         if (turn_over_) turn_over_(i);
       }
     });
+}
+
+bool IoThreads::turn_without_waiting(std::size_t index) {
+  int done = 0;
+  while (done < kHandlersPerTurn && contexts_[index].poll_one() > 0) ++done;
+  return done > 0;
 }
 
 void IoThreads::stop() {

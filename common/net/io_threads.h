@@ -25,6 +25,11 @@ class IoThreads {
   /// else is taken up.
   using TurnOver = std::function<void(std::size_t index)>;
   void start(TurnOver turn_over = {});
+  /// Within `turn_over`, on that thread: runs what is ready now, as a turn does. True: something
+  /// was.
+  bool turn_without_waiting(std::size_t index);
+  /// Any thread: stop() was called.
+  [[nodiscard]] bool is_stopping() const { return contexts_.front().stopped(); }
   /// Ends all loops and joins. Handlers that have not run are destroyed with this object. Not from
   /// one of the threads. Idempotent.
   void stop();

@@ -72,8 +72,34 @@ void Loop::Impl::stop() {
 }
 
 void Loop::Impl::run() {
-  drive([this] { return stop_.load() && !has_posted(); });
+  for (;;) {
+    drive([this] { return guest_.load() || (stop_.load() && !has_posted()); });
+    std::unique_lock lock(run_mutex_);
+    if (!guest_) break;
+    run_changed_.wait(lock, [this] { return !guest_; });
+  }
   stop_ = false;
+}
+
+bool Loop::Impl::take_over() {
+  if (stop_) return false;
+  guest_ = true;
+  post([] {});  // run() may be waiting for events
+  std::unique_lock lock(run_mutex_);
+  run_changed_.wait(lock, [this] { return !running_; });
+  running_ = true;
+  driver_ = std::this_thread::get_id();
+  return true;
+}
+
+void Loop::Impl::give_back() {
+  {
+    const std::lock_guard lock(run_mutex_);
+    running_ = false;
+    driver_ = std::thread::id{};
+    guest_ = false;
+  }
+  run_changed_.notify_all();
 }
 
 void Loop::Impl::drive(const std::function<bool()>& done) {
@@ -147,7 +173,7 @@ void Loop::Impl::add_timer(Millis delay, Millis period, Task task) {
   });
 }
 
-bool Loop::Impl::drain_events(bool may_block) {
+bool Loop::Impl::drain_events(bool may_block, int looks) {
   std::chrono::nanoseconds wait = may_block ? kIdleWait : Millis{0};
   if (may_block && !timers_.empty()) {
     wait = std::min<std::chrono::nanoseconds>(wait, timers_.front().due - steady_now());
@@ -159,7 +185,10 @@ bool Loop::Impl::drain_events(bool may_block) {
     bool ok = false;
     const auto next = cq->AsyncNext(&tag, &ok, cq_deadline(i == 0 ? wait : Millis{0}));
     if (i == 0) turn_time = steady_now();
-    if (next != grpc::CompletionQueue::GOT_EVENT) break;
+    if (next != grpc::CompletionQueue::GOT_EVENT) {
+      if (--looks <= 0) break;
+      continue;
+    }
     any = true;
     static_cast<CqEvent*>(tag)->on_event(ok);
   }
@@ -202,8 +231,8 @@ void Loop::Impl::forget(Flushable* stream) {
   std::erase(dirty, stream);
 }
 
-void Loop::Impl::turn(bool may_block) {
-  bool any = drain_events(may_block);
+bool Loop::Impl::turn(bool may_block, int looks) {
+  bool any = drain_events(may_block, looks);
   any |= run_posted();
   any |= run_timers();
   if (any) {
@@ -214,6 +243,7 @@ void Loop::Impl::turn(bool may_block) {
   buried.swap(graveyard);
   buried.clear();
   check_waiters();
+  return any;
 }
 
 Loop::Loop() : impl_(std::make_unique<Impl>()) {}
@@ -224,6 +254,18 @@ void Loop::run() {
 }
 void Loop::stop() {
   impl_->stop();
+}
+bool Loop::take_over() {
+  return impl_->take_over();
+}
+bool Loop::turn_without_waiting(int looks) {
+  return impl_->turn(false, looks);
+}
+bool Loop::is_stopping() const {
+  return impl_->is_stopping();
+}
+void Loop::give_back() {
+  impl_->give_back();
 }
 void Loop::post(Task task) {
   impl_->post(std::move(task));

@@ -34,6 +34,16 @@ class Loop {
   void run();
   /// Any thread. Tasks already posted still run.
   void stop();
+  /// Another thread, one at a time: waits for the end of the turn under way and is the loop's
+  /// thread from then on, while run() stands aside. False: the loop is to stop.
+  [[nodiscard]] bool take_over();
+  /// Who took over: one turn that does not wait. gRPC takes up one descriptor a look, so several
+  /// looks find what several peers sent. True: there was something.
+  bool turn_without_waiting(int looks);
+  /// Who took over: stop() was called, and waits.
+  [[nodiscard]] bool is_stopping() const;
+  /// Who took over: run() goes on.
+  void give_back();
   /// Any thread. Tasks of one thread run in order; one wake-up for a burst.
   void post(Task task);
   /// Loop thread, or before run(). Never earlier than the period; late calls are not made up.

@@ -49,6 +49,10 @@ struct Loop::Impl final : CqEvent {
 
   void run();
   void stop();
+  bool take_over();
+  void give_back();
+  [[nodiscard]] bool is_stopping() const { return stop_; }
+  bool turn(bool may_block, int looks = 1);
   void post(Task task);
   void add_timer(Millis delay, Millis period, Task task);
   [[nodiscard]] bool on_loop_thread() const {
@@ -86,8 +90,7 @@ struct Loop::Impl final : CqEvent {
   };
   static bool later(const Timer& a, const Timer& b);
 
-  void turn(bool may_block);
-  bool drain_events(bool may_block);
+  bool drain_events(bool may_block, int looks);
   bool run_posted();
   bool run_timers();
   void flush_dirty();
@@ -106,6 +109,7 @@ struct Loop::Impl final : CqEvent {
   std::mutex run_mutex_;  // running_, finished of waiters
   std::condition_variable run_changed_;
   bool running_ = false;
+  std::atomic<bool> guest_ = false;  ///< another thread wants the turns, or has them
   std::atomic<bool> stop_ = false;
 
   std::vector<Timer> timers_;  // heap, earliest first

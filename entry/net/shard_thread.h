@@ -2,6 +2,7 @@
 
 #include "common/base/turn_pacer.h"
 #include "common/net/asio.h"
+#include "entry/net/guest_rule.h"
 #include "entry/net/posix_sockets.h"
 #include "entry/net/shard.h"
 
@@ -25,7 +26,11 @@ class ShardThread {
   void call_soon();
 
   /// The context's thread, at the end of a turn: keeps the next one at a distance (ADR 10).
-  void pace() { pacer_.pace(shard_->take_commands()); }
+  void pace(double full_share = TurnPacer::kFullShare) {
+    pacer_.pace(shard_->take_commands(), full_share);
+  }
+  /// The context's thread.
+  [[nodiscard]] GuestRule::Spent spent() const { return {pacer_.used(), pacer_.paused()}; }
 
   /// Once, before the context runs; the shard outlives its handlers. Errors: kLimitTooLow.
   Status start(Shard& shard);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <functional>
 #include <thread>
 #include <vector>
 
@@ -56,6 +57,63 @@ TEST(RpcLoop, PeriodicTimersRepeat) {
   std::atomic<int> fired = 0;
   thread.loop.every(Millis{5}, [&] { ++fired; });
   EXPECT_TRUE(eventually([&] { return fired >= 5; }));
+}
+
+/// Runs `f` on a thread of its own, which has the loop's turns meanwhile.
+void as_guest(Loop& loop, const std::function<void()>& f) {
+  std::jthread([&] {
+    ASSERT_TRUE(loop.take_over());
+    f();
+    loop.give_back();
+  }).join();
+}
+
+TEST(RpcLoop, AGuestRunsTheTurnsAndTheLoopsOwnThreadStandsAside) {
+  LoopThread thread;
+  const auto whose = [&thread] {
+    std::thread::id id;
+    thread.run([&id] { id = std::this_thread::get_id(); });
+    return id;
+  };
+  const std::thread::id own = whose();
+  std::thread::id ran_by;
+  as_guest(thread.loop, [&] {
+    EXPECT_TRUE(thread.loop.on_loop_thread());
+    std::jthread([&] { thread.loop.post([&] { ran_by = std::this_thread::get_id(); }); }).join();
+    EXPECT_EQ(ran_by, std::thread::id{}) << "nobody else runs it";
+    EXPECT_TRUE(thread.loop.turn_without_waiting(1));
+    EXPECT_EQ(ran_by, std::this_thread::get_id());
+    EXPECT_FALSE(thread.loop.turn_without_waiting(4)) << "nothing is left";
+  });
+  EXPECT_EQ(whose(), own);
+}
+
+TEST(RpcLoop, TimersOfAGuestsTurnAreTheLoops) {
+  LoopThread thread;
+  std::atomic<int> fired = 0;
+  thread.run([&] { thread.loop.every(Millis{5}, [&] { ++fired; }); });
+  as_guest(thread.loop, [&] {
+    const int before = fired;
+    std::this_thread::sleep_for(Millis{30});
+    EXPECT_EQ(fired, before);
+    thread.loop.turn_without_waiting(1);
+    EXPECT_EQ(fired, before + 1) << "late calls are not made up";
+  });
+  const int before = fired;
+  EXPECT_TRUE(eventually([&] { return fired > before; }));
+}
+
+TEST(RpcLoop, AStopDuringAVisitTakesEffectWhenTheGuestLeaves) {
+  Loop loop;
+  std::jthread runner([&] { loop.run(); });
+  as_guest(loop, [&] {
+    EXPECT_FALSE(loop.is_stopping());
+    loop.stop();
+    EXPECT_TRUE(loop.is_stopping());
+  });
+  runner.join();
+  EXPECT_TRUE(loop.take_over()) << "what runs no more can be had at once";
+  loop.give_back();
 }
 
 TEST(RpcLoop, HooksRunAtTheEndOfATurn) {
