@@ -88,7 +88,7 @@ void Shard::on_answer(Answer& answer) {
     close_when_sent(*c, answer.close_why);
     return;
   }
-  answered(*c);
+  if (answer.type != (inner_type::kPing | inner_type::kAnswerBit)) answered(*c);
 }
 
 void Shard::answered(Connection& c) {

@@ -231,7 +231,8 @@ void Shard::on_command(Connection& c, const wire::Inner& inner, bool is_login) {
   command.body.assign(as_text(inner.body));
   command.deadline = now_ + options_.command_within;
   command.trace = make_trace_id(options_.incarnation + options_.shard, ++traces_);
-  ++c.in_flight;
+  // A PING waits for others, and nobody is to wait behind it.
+  if (!is_ping) ++c.in_flight;
 }
 
 void Shard::refuse(Connection& c, const wire::Inner& inner, Errc code, Millis retry_after) {

@@ -76,6 +76,34 @@ TEST(ShardLimits, TooMuchInFlightIsNotRead) {
   EXPECT_EQ(client->receive().size(), 10U);
 }
 
+TEST(ShardLimits, NobodyWaitsBehindAPing) {
+  ShardOptions options;
+  options.in_flight_max = 1;
+  Rig rig(options);
+  auto client = rig.logged_in(kAlice);
+  client->write(client->frame(inner_type::kPing, 1, {}) + client->frame(kSend, 2, "body") +
+                client->frame(kSend, 3, "body"));
+  rig.run();
+  const auto send = rig.logic.take();
+  ASSERT_TRUE(send);
+  EXPECT_EQ(send->command.request_id, 2U);
+  rig.shard().tick();
+  rig.run();
+  rig.clock.advance(HubOptions{}.pings_wait);
+  rig.hub().step(rig.clock.now());
+  const auto ping = rig.logic.take();
+  ASSERT_TRUE(ping);
+  EXPECT_EQ(ping->command.request_id, 1U);
+  rig.reply(*ping, 0, {});
+  rig.run();
+  EXPECT_TRUE(rig.logic.forwarded.empty()) << "its answer makes no room for a command";
+  rig.reply(*send, 0, "ok");
+  rig.run();
+  const auto next = rig.logic.take();
+  ASSERT_TRUE(next);
+  EXPECT_EQ(next->command.request_id, 3U);
+}
+
 TEST(ShardLimits, LostLogicIsTriedOnceElsewhereInOrder) {
   HubOptions hub;
   hub.logics = 2;
