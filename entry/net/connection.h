@@ -58,15 +58,15 @@ struct Connection {
   bool seen_login : 1 = false;     ///< the hub has heard of this connection
   bool active_listed : 1 = false;  ///< in the list of activities to look at
   Patience patience = Patience::kNone;  ///< in which line of connections to flush later
+  std::uint16_t patient_since = 0;      ///< when what waits for company came: low bits of its ms
   wire::Transport transport{};
   Session session{};
   IpAddress address{};
   std::uint32_t accepted_ms = 0;
   std::uint32_t heard_ms = 0;
   std::uint32_t heartbeat_ms = 0;
-  std::uint32_t since_ms = 0;          ///< blocked or closing since
-  std::uint32_t due_ms = 0;            ///< when its timer fires
-  std::uint32_t patient_since_ms = 0;  ///< when what waits for company came
+  std::uint32_t since_ms = 0;  ///< blocked or closing since
+  std::uint32_t due_ms = 0;    ///< when its timer fires
   PushNumber next_push{1};
   RoundTrip round_trip{};
   RateMeter frames{};

@@ -99,8 +99,8 @@ void Shard::release_patient() {
   const bool all = !is_busy();
   const auto go = [this](ConnId conn, std::uint32_t since_ms) {
     Connection* c = table_.find(conn);
-    if (c == nullptr || c->patience == Patience::kNone || c->patient_since_ms != since_ms) return;
-    mark_dirty(*c);
+    if (c == nullptr || c->patience == Patience::kNone) return;
+    if (c->patient_since == static_cast<std::uint16_t>(since_ms)) mark_dirty(*c);
   };
   receipts_.release(now_ms(), all, go);
   oks_.release(now_ms(), all, go);

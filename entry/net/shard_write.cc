@@ -22,7 +22,7 @@ void Shard::mark_dirty(Connection& c) {
 void Shard::mark_patient(Connection& c, Patience patience) {
   if (c.dirty || c.patience >= patience) return;
   c.patience = patience;
-  c.patient_since_ms = now_ms();
+  c.patient_since = static_cast<std::uint16_t>(now_ms());
   (patience == Patience::kReceipt ? receipts_ : oks_).add(id_of(c), now_ms());
   ask_soon();
 }
