@@ -156,7 +156,8 @@ class Swarm final : public SeatListener {
     bool knows_base = false;           ///< where the conversation stood before the run
     bool has_missed = false;           ///< rows may be missing until it pulled
     bool is_catching_up = false;
-    bool was_lost = false;  ///< its connection ended by itself since the last mark
+    bool owes_resends = false;  ///< what a lost connection left unanswered goes before what is new
+    bool was_lost = false;      ///< its connection ended by itself since the last mark
   };
   struct Due {
     MonoTime at;

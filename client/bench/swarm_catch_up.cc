@@ -186,11 +186,12 @@ void Swarm::end_catch_up(Person& p, std::uint32_t seen_to) {
     return p.client->sync({});
   }
   if (!p.held.empty()) await_hole(p, kHoleWaitAgain);
-  if (std::exchange(p.asks_for_hole, false)) return;
+  if (std::exchange(p.asks_for_hole, false) && !p.owes_resends) return;
   // After a loss: what the log does not have was not stored: the same ids once more.
   for (std::size_t i = 0; i < p.pending.size(); ++i) {
     if (!p.pending[i].is_answered) resend(p, p.first + static_cast<std::uint32_t>(i));
   }
+  if (std::exchange(p.owes_resends, false)) refill(p.client->line());
 }
 
 }  // namespace hy::bench

@@ -149,6 +149,7 @@ void Swarm::on_closed(Seat& c, load::Blame blame, Errc code) {
 void Swarm::leave(Person& p) {
   p.is_ready = false;
   p.has_missed = true;
+  p.owes_resends = p.unanswered > 0;
   if (p.client->is_first()) --open_;
   if (p.is_catching_up) --catching_up_;
   p.is_catching_up = p.is_hinted = false;

@@ -73,7 +73,7 @@ void Swarm::refill_all() {
 void Swarm::refill(Line& line) {
   while (!line.has_to_wait && line.unanswered < outstanding_) {
     Person* const p = next_of(line);
-    if (p == nullptr || !p->is_ready) return;
+    if (p == nullptr || !p->is_ready || p->owes_resends) return;
     if (is_flood_) --p->to_flood;
     const MonoTime t = now();
     send(*p, t, t);
@@ -143,7 +143,7 @@ void Swarm::send_due(std::uint64_t n) {
   const MonoTime intended = intended_at(n);
   const MonoTime t = now();
   ++counts_.due;
-  if (!p.is_ready || (skip_late_.count() > 0 && t - intended > skip_late_)) {
+  if (!p.is_ready || p.owes_resends || (skip_late_.count() > 0 && t - intended > skip_late_)) {
     ++counts_.missed;
     return;
   }

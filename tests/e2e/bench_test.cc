@@ -8,6 +8,7 @@
 
 #include "client/cli/private_folder.h"
 #include "client/cli/process.h"
+#include "common/http/http_get.h"
 #include "tests/e2e/cluster_fixture.h"
 
 namespace hy::cli {
@@ -138,6 +139,42 @@ TEST_P(BenchTest, AServerThatStandsStillShowsInTheCorrectedPercentilesAlone) {
   const double uncorrected = latency["stored_raw"]["p99"];
   EXPECT_GT(corrected, 400) << "a second's sends met the pause";
   EXPECT_LT(uncorrected, corrected / 2) << "one message of each connection met it";
+}
+
+/// The first entry whose I/O thread runs the stream loop's turns too (ADR 17); empty: none does.
+std::string busy_entry(const ClusterLayout& layout) {
+  for (const DaemonPlace& daemon : layout.daemons) {
+    if (daemon.tier != "entry") continue;
+    const auto answer = http::get(daemon.admin, "/metrics", Millis(500));
+    if (answer && answer->body.find("\nhy_entry_guest_active 1\n") != std::string::npos)
+      return daemon.name();
+  }
+  return {};
+}
+
+TEST_P(BenchTest, ABusyEntryRunsOnOneThreadAndEmptiesItselfAllTheSame) {
+  Supervisor& supervisor = cluster().supervisor();
+  std::string busy;
+  // What makes an entry busy and not full depends on the machine.
+  for (const int rate : {8'000, 12'000, 16'000, 5'000, 3'000}) {
+    auto running = std::async(std::launch::async, [rate] {
+      return bench("p2p --conns 100 --for 10s --warmup 1s --rate " + std::to_string(rate));
+    });
+    (void)running.wait_for(Millis(2'000));
+    ASSERT_TRUE(supervisor.hold("entry-b")) << "the other one has the whole load";
+    while (busy.empty() && running.wait_for(Millis(50)) != std::future_status::ready)
+      busy = busy_entry(cluster().layout());
+    ASSERT_TRUE(supervisor.release("entry-b"));
+    EXPECT_TRUE(supervisor.wait_ready({"entry-b"}, kSoon));
+    const int starts = supervisor.starts(busy);
+    if (!busy.empty()) supervisor.signal(busy, SIGTERM);
+    expect_clean(running.get());
+    if (busy.empty()) continue;
+    EXPECT_TRUE(supervisor.wait_ready({busy}, kSoon));
+    EXPECT_GT(supervisor.starts(busy), starts) << "it has stopped by itself";
+    break;
+  }
+  EXPECT_EQ(busy, "entry-a") << "it ran on two threads";
 }
 
 TEST_P(BenchTest, ACutHalfComesBack) {
